@@ -1,0 +1,20 @@
+//! The door for axum: [`Webhook`] is a [`Handler`], so `any(webhook)` mounts it, whatever the router's state.
+
+use std::{future::Future, pin::Pin};
+
+use axum::{body::Body, extract::Request, handler::Handler, response::Response};
+
+use crate::{EventHandler, Webhook};
+
+/// Tells this implementation apart from axum's own for functions.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Via;
+
+impl<H: EventHandler, S> Handler<Via, S> for Webhook<H> {
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, _state: S) -> Self::Future {
+        Box::pin(async move { self.handle(request).await.map(Body::new) })
+    }
+}

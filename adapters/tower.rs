@@ -1,0 +1,36 @@
+//! The door for tower: [`Webhook`] is a [`tower::Service`](Service), for routers that mount services.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tower_service::Service;
+
+use crate::{EventHandler, Webhook};
+
+impl<H, B> Service<Request<B>> for Webhook<H>
+where
+    H: EventHandler,
+    B: Body + Send + 'static,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    /// Always: what is too much is answered with 503.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let webhook = self.clone();
+        Box::pin(async move { Ok(webhook.handle(request).await) })
+    }
+}

@@ -1,0 +1,259 @@
+//! What a message is made of: `MsgBody`, an array of `{MsgType, MsgContent}`.
+//!
+//! Field names and types: the vendor's page on message formats (trtc.io document 74355), the older fields of custom
+//! elements its earlier edition (product 1047, document 33527). Every field is optional: clients of different ages leave
+//! out different ones, and a value of an unexpected type reads as absent.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct as _};
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    DeskMessage, FileElem, ImageElem, RelayElem, SoundElem, VideoElem,
+    lenient::{flag, items, list, number, read, text},
+};
+
+/// One part of a message.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Element {
+    /// `TIMTextElem`
+    Text(TextElem),
+    /// `TIMLocationElem`
+    Location(LocationElem),
+    /// `TIMFaceElem`
+    Face(FaceElem),
+    /// `TIMCustomElem`
+    Custom(CustomElem),
+    /// `TIMSoundElem`
+    Sound(SoundElem),
+    /// `TIMImageElem`
+    Image(ImageElem),
+    /// `TIMFileElem`
+    File(FileElem),
+    /// `TIMVideoFileElem`
+    Video(VideoElem),
+    /// `TIMRelayElem`
+    Relay(RelayElem),
+    /// `TIMStreamElem`
+    Stream(StreamElem),
+    /// Of another type, or of no known shape: its JSON. What [`Value`] cannot hold (nested deeper than 127 levels, or a
+    /// number beyond `f64`) is a string that has the JSON text.
+    Unknown(Value),
+}
+
+impl Element {
+    /// What a person would read of it, if that is anything.
+    #[must_use]
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        let text = match self {
+            Self::Text(text) => text.text.as_deref()?.into(),
+            Self::Location(location) => location.desc.as_deref()?.into(),
+            Self::Custom(custom) => custom.text()?.into(),
+            Self::File(file) => file.file_name.as_deref()?.into(),
+            Self::Relay(relay) => relay.text()?.into(),
+            Self::Stream(stream) => stream.text()?,
+            Self::Face(_) | Self::Sound(_) | Self::Image(_) | Self::Video(_) | Self::Unknown(_) => {
+                return None;
+            }
+        };
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// Every item of an array becomes an element; what is no array has none. `depth` counts the relays around it.
+    pub(super) fn parse_all(json: &str, depth: usize) -> Vec<Self> {
+        items(json).into_iter().map(|item| Self::parse(item.get(), depth)).collect()
+    }
+
+    fn parse(json: &str, depth: usize) -> Self {
+        Self::parse_known(json, depth).unwrap_or_else(|| {
+            // A string is what JSON that no `Value` can hold becomes, also when it comes back.
+            Self::Unknown(serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned())))
+        })
+    }
+
+    fn parse_known(json: &str, depth: usize) -> Option<Self> {
+        let shape: Shape<'_> = read(json)?;
+        let content = shape.content.map_or("{}", RawValue::get);
+        Some(match &*shape.name {
+            "TIMTextElem" => Self::Text(read(content)?),
+            "TIMLocationElem" => Self::Location(read(content)?),
+            "TIMFaceElem" => Self::Face(read(content)?),
+            "TIMCustomElem" => Self::Custom(read(content)?),
+            "TIMSoundElem" => Self::Sound(read(content)?),
+            "TIMImageElem" => Self::Image(read(content)?),
+            "TIMFileElem" => Self::File(read(content)?),
+            "TIMVideoFileElem" => Self::Video(read(content)?),
+            "TIMRelayElem" => Self::Relay(RelayElem::parse(content, depth)?),
+            "TIMStreamElem" => Self::Stream(read(content)?),
+            _ => return None,
+        })
+    }
+}
+
+/// The elements' texts, one a line.
+pub(super) fn text_of(elements: &[Element]) -> String {
+    let texts: Vec<_> = elements.iter().filter_map(Element::text).collect();
+    texts.join("\n")
+}
+
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(rename = "MsgType", borrow)]
+    name: Cow<'a, str>,
+    #[serde(rename = "MsgContent", borrow)]
+    content: Option<&'a RawValue>,
+}
+
+impl Serialize for Element {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(content) => write(serializer, "TIMTextElem", content),
+            Self::Location(content) => write(serializer, "TIMLocationElem", content),
+            Self::Face(content) => write(serializer, "TIMFaceElem", content),
+            Self::Custom(content) => write(serializer, "TIMCustomElem", content),
+            Self::Sound(content) => write(serializer, "TIMSoundElem", content),
+            Self::Image(content) => write(serializer, "TIMImageElem", content),
+            Self::File(content) => write(serializer, "TIMFileElem", content),
+            Self::Video(content) => write(serializer, "TIMVideoFileElem", content),
+            Self::Relay(content) => write(serializer, "TIMRelayElem", content),
+            Self::Stream(content) => write(serializer, "TIMStreamElem", content),
+            Self::Unknown(json) => json.serialize(serializer),
+        }
+    }
+}
+
+fn write<S: Serializer>(serializer: S, name: &str, content: &impl Serialize) -> Result<S::Ok, S::Error> {
+    let mut element = serializer.serialize_struct("Element", 2)?;
+    element.serialize_field("MsgType", name)?;
+    element.serialize_field("MsgContent", content)?;
+    element.end()
+}
+
+/// From any self-describing format, by way of JSON text.
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&Value::deserialize(deserializer)?.to_string(), 0))
+    }
+}
+
+/// Text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct TextElem {
+    /// What was written.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A place.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct LocationElem {
+    /// Its description.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub desc: Option<String>,
+    /// In degrees.
+    #[serde(deserialize_with = "number", skip_serializing_if = "Option::is_none")]
+    pub latitude: Option<f64>,
+    /// In degrees.
+    #[serde(deserialize_with = "number", skip_serializing_if = "Option::is_none")]
+    pub longitude: Option<f64>,
+}
+
+/// A sticker or emoticon of the client's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct FaceElem {
+    /// Its number.
+    #[serde(deserialize_with = "number", skip_serializing_if = "Option::is_none")]
+    pub index: Option<i64>,
+    /// What else the client says of it.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+}
+
+/// Whatever an application puts into it; Desk its own messages, see [`desk_message`](Self::desk_message).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct CustomElem {
+    /// Any text; often JSON.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// What a notification says. Only in older editions of the vendor's page.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub desc: Option<String>,
+    /// Only in older editions.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub ext: Option<String>,
+    /// A notification's sound. Only in older editions.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub sound: Option<String>,
+}
+
+impl CustomElem {
+    /// Parses `data` as one of Desk's own messages. `None` if it is something else.
+    #[must_use]
+    pub fn desk_message(&self) -> Option<DeskMessage> {
+        DeskMessage::parse(self.data.as_deref()?)
+    }
+
+    fn text(&self) -> Option<String> {
+        match self.desk_message() {
+            Some(message) => message.text(),
+            None => self.desc.clone(),
+        }
+    }
+}
+
+/// A text that grows while it is sent. The vendor documents the form that is sent (product 269, document 128596), not the
+/// one in callbacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct StreamElem {
+    /// What clients show that know no streams.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub compatible_text: Option<String>,
+    /// The pieces.
+    #[serde(deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub chunks: Vec<StreamChunk>,
+    /// What the pieces of one stream have in common.
+    #[serde(rename = "StreamMsgID", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub stream_msg_id: Option<String>,
+}
+
+impl StreamElem {
+    fn text(&self) -> Option<Cow<'_, str>> {
+        let markdown: String = self.chunks.iter().filter_map(|chunk| chunk.markdown.as_deref()).collect();
+        if markdown.is_empty() {
+            self.compatible_text.as_deref().map(Cow::Borrowed)
+        } else {
+            Some(markdown.into())
+        }
+    }
+}
+
+/// One piece of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct StreamChunk {
+    /// `data` in the sample.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// Its place in the stream.
+    #[serde(deserialize_with = "number", skip_serializing_if = "Option::is_none")]
+    pub index: Option<i64>,
+    /// Its text.
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub markdown: Option<String>,
+    /// Whether it is the last.
+    #[serde(deserialize_with = "flag", skip_serializing_if = "Option::is_none")]
+    pub is_last: Option<bool>,
+}

@@ -1,0 +1,85 @@
+//! The data: what every event has, and what each kind has of its own.
+//!
+//! The vendor's page on the session-event callback (product 1229, document 68989) lists the fields and does not say which
+//! event has which; so all but session, name and time are optional. An empty string, 0 stars, `null` and a value of an
+//! unexpected type read as absent, and [`Event::raw`] keeps the body as it came.
+
+mod name;
+
+mod kind;
+
+mod element;
+
+mod media;
+
+mod relay;
+
+mod desk;
+
+mod wire;
+
+mod lenient;
+
+use std::time::SystemTime;
+
+pub(crate) use self::wire::{COMMAND, Origin, Wire};
+pub use self::{
+    desk::{DeskMessage, Src, Visibility},
+    element::{CustomElem, Element, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
+    kind::{
+        EndReason, EventKind, Message, Satisfaction, Sender, SessionBegin, SessionEnd, Stage, Stray,
+        Transfer, TransferStep,
+    },
+    media::{FileElem, ImageElem, ImageInfo, SoundElem, VideoElem},
+    name::EventName,
+    relay::{RelayElem, RelayedMessage},
+};
+
+/// Something that happened in a session.
+///
+/// It serialises as one JSON object with the wire's names, and comes back equal. What reads as absent is left out; the
+/// body as it came travels along as the string `Raw`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Event {
+    /// `SdkAppid` of the query: the app, as verified.
+    pub sdk_app_id: u64,
+    /// `RequestID` of the query: the same again when the sender repeats a delivery. Not signed, and only documented in
+    /// Chinese (product 269, document 111212).
+    pub request_id: Option<String>,
+    /// `ClientIP` of the query.
+    pub client_ip: Option<String>,
+    /// `OptPlatform` of the query, such as `RESTAPI`, `Web`, `Android` or `iOS`; the vendor's pages differ in its case.
+    pub platform: Option<String>,
+    /// `SessionId`.
+    pub session_id: String,
+    /// `Event`.
+    pub name: EventName,
+    /// `EventTime`, to the millisecond.
+    pub time: SystemTime,
+    /// `ChannelType`: `SDK`, or a value that is not documented for web pages.
+    pub channel: Option<String>,
+    /// `ClientUserId`: the end user.
+    pub client_user_id: Option<String>,
+    /// `CustomerServiceId`: the account of the customer service (客服号).
+    pub customer_service_id: Option<String>,
+    /// `AgentId`: the agent; an e-mail address in the samples, so personal data.
+    pub agent_id: Option<String>,
+    /// `IsContactUser`: whether the agent contacted the user first.
+    pub is_contact_user: Option<bool>,
+    /// `CloudCustomData`: opaque text of your own clients.
+    pub cloud_custom_data: Option<String>,
+    /// What the event's category has of its own.
+    pub kind: EventKind,
+    /// What other categories would have of their own.
+    pub stray: Stray,
+    pub(crate) raw: String,
+}
+
+impl Event {
+    /// The body as it came, with every field that has no place here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+}

@@ -1,0 +1,293 @@
+//! The wire's names, in both directions.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, IgnoredAny, MapAccess, Visitor},
+    ser::SerializeMap,
+};
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    Element, Event, EventKind, EventName, Stray,
+    lenient::{Number as _, Text, read_flag},
+};
+use crate::error::Refusal;
+
+/// A body's fields, as far as they can be read. Of a name that stands twice the last one counts.
+#[derive(Default)]
+pub(crate) struct Wire<'a> {
+    pub(crate) command: Option<Cow<'a, str>>,
+    session_id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+    time: Option<i64>,
+    channel: Option<Cow<'a, str>>,
+    client_user_id: Option<Cow<'a, str>>,
+    customer_service_id: Option<Cow<'a, str>>,
+    agent_id: Option<Cow<'a, str>>,
+    is_contact_user: Option<bool>,
+    cloud_custom_data: Option<Cow<'a, str>>,
+    stray: Stray,
+    record: Record<'a>,
+}
+
+/// What an event of ours has when it is serialised. In a sender's body these names mean nothing.
+#[derive(Default)]
+struct Record<'a> {
+    sdk_app_id: Option<u64>,
+    request_id: Option<Cow<'a, str>>,
+    client_ip: Option<Cow<'a, str>>,
+    platform: Option<Cow<'a, str>>,
+    raw: Option<Cow<'a, str>>,
+}
+
+/// What an event has from its delivery's query.
+pub(crate) struct Origin {
+    pub(crate) sdk_app_id: u64,
+    pub(crate) request_id: Option<String>,
+    pub(crate) client_ip: Option<String>,
+    pub(crate) platform: Option<String>,
+}
+
+impl<'a> Wire<'a> {
+    /// `repaired` is where the text goes if it has to be mended first.
+    pub(crate) fn parse(json: &'a str, repaired: &'a mut String) -> Result<Self, Refusal> {
+        let error = match serde_json::from_str(json) {
+            Ok(wire) => return Ok(wire),
+            Err(error) => error,
+        };
+        let refusal = Refusal::NotJson { line: error.line(), column: error.column() };
+        *repaired = replace_lone_surrogates(json).ok_or(refusal)?;
+        serde_json::from_str(repaired).map_err(|_| refusal)
+    }
+}
+
+impl Event {
+    pub(crate) fn new(wire: Wire<'_>, origin: Origin) -> Result<Self, Refusal> {
+        let required = |name| Refusal::MissingField { name };
+        let mut stray = wire.stray;
+        let name = EventName::from(&*wire.name.ok_or(required("Event"))?);
+        Ok(Self {
+            sdk_app_id: origin.sdk_app_id,
+            request_id: origin.request_id,
+            client_ip: origin.client_ip,
+            platform: origin.platform,
+            session_id: wire.session_id.ok_or(required("SessionId"))?.into_owned(),
+            time: wire.time.and_then(from_millis).ok_or(required("EventTime"))?,
+            channel: wire.channel.map(Cow::into_owned),
+            client_user_id: wire.client_user_id.map(Cow::into_owned),
+            customer_service_id: wire.customer_service_id.map(Cow::into_owned),
+            agent_id: wire.agent_id.map(Cow::into_owned),
+            is_contact_user: wire.is_contact_user,
+            cloud_custom_data: wire.cloud_custom_data.map(Cow::into_owned),
+            kind: stray.claim(&name),
+            name,
+            stray,
+            raw: String::new(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier)]
+enum Field {
+    CallbackCommand,
+    SessionId,
+    Event,
+    EventTime,
+    ChannelType,
+    ClientUserId,
+    CustomerServiceId,
+    AgentId,
+    MsgKey,
+    MsgBody,
+    CloudCustomData,
+    IsContactUser,
+    SatisfactionSelected,
+    ForwardFromAgentId,
+    SdkAppid,
+    RequestID,
+    ClientIP,
+    OptPlatform,
+    Raw,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Wire<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(WireVisitor(Wire::default()))
+    }
+}
+
+struct WireVisitor<'a>(Wire<'a>);
+
+impl<'de: 'a, 'a> Visitor<'de> for WireVisitor<'a> {
+    type Value = Wire<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'a>, A::Error> {
+        let mut wire = self.0;
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::CallbackCommand => wire.command = text(&mut map)?,
+                Field::SessionId => wire.session_id = text(&mut map)?,
+                Field::Event => wire.name = text(&mut map)?,
+                Field::EventTime => wire.time = i64::read(map.next_value::<&RawValue>()?.get()),
+                Field::ChannelType => wire.channel = text(&mut map)?,
+                Field::ClientUserId => wire.client_user_id = text(&mut map)?,
+                Field::CustomerServiceId => wire.customer_service_id = text(&mut map)?,
+                Field::AgentId => wire.agent_id = text(&mut map)?,
+                Field::MsgKey => wire.stray.msg_key = text(&mut map)?.map(Cow::into_owned),
+                Field::MsgBody => wire.stray.elements = map.next_value::<Elements>()?.0,
+                Field::CloudCustomData => wire.cloud_custom_data = text(&mut map)?,
+                Field::IsContactUser => {
+                    wire.is_contact_user = read_flag(map.next_value::<&RawValue>()?.get())
+                }
+                Field::SatisfactionSelected => {
+                    let stars = u8::read(map.next_value::<&RawValue>()?.get());
+                    wire.stray.stars = stars.filter(|stars| *stars != 0);
+                }
+                Field::ForwardFromAgentId => wire.stray.from_agent_id = text(&mut map)?.map(Cow::into_owned),
+                Field::SdkAppid => wire.record.sdk_app_id = u64::read(map.next_value::<&RawValue>()?.get()),
+                Field::RequestID => wire.record.request_id = text(&mut map)?,
+                Field::ClientIP => wire.record.client_ip = text(&mut map)?,
+                Field::OptPlatform => wire.record.platform = text(&mut map)?,
+                Field::Raw => wire.record.raw = map.next_value::<Text<'a>>()?.0,
+                Field::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(wire)
+    }
+}
+
+/// An empty text reads as absent.
+fn text<'de: 'a, 'a, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
+    Ok(map.next_value::<Text<'a>>()?.0.filter(|text| !text.is_empty()))
+}
+
+/// `MsgBody`; anything but an array reads as none.
+struct Elements(Vec<Element>);
+
+impl<'de> Deserialize<'de> for Elements {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(Element::parse_all(json.get(), 0)))
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Stray { msg_key, elements, stars, from_agent_id } = &self.stray;
+        let (mut msg_key, mut elements, mut stars, mut from_agent_id) =
+            (msg_key, elements, stars, from_agent_id);
+        match &self.kind {
+            EventKind::Message(message) => (msg_key, elements) = (&message.key, &message.elements),
+            EventKind::Transfer(transfer) => from_agent_id = &transfer.from_agent_id,
+            EventKind::Satisfaction(satisfaction) => stars = &satisfaction.stars,
+            EventKind::SessionBegin(_) | EventKind::SessionEnd(_) | EventKind::Unknown => {}
+        }
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("SdkAppid", &self.sdk_app_id)?;
+        put(&mut object, "RequestID", &self.request_id)?;
+        put(&mut object, "ClientIP", &self.client_ip)?;
+        put(&mut object, "OptPlatform", &self.platform)?;
+        object.serialize_entry("CallbackCommand", COMMAND)?;
+        object.serialize_entry("SessionId", &self.session_id)?;
+        object.serialize_entry("Event", self.name.as_str())?;
+        object.serialize_entry("EventTime", &to_millis(self.time))?;
+        put(&mut object, "ChannelType", &self.channel)?;
+        put(&mut object, "ClientUserId", &self.client_user_id)?;
+        put(&mut object, "CustomerServiceId", &self.customer_service_id)?;
+        put(&mut object, "AgentId", &self.agent_id)?;
+        put(&mut object, "MsgKey", msg_key)?;
+        put(&mut object, "MsgBody", &(!elements.is_empty()).then_some(elements))?;
+        put(&mut object, "CloudCustomData", &self.cloud_custom_data)?;
+        put(&mut object, "IsContactUser", &self.is_contact_user)?;
+        put(&mut object, "SatisfactionSelected", stars)?;
+        put(&mut object, "ForwardFromAgentId", from_agent_id)?;
+        // Embedded as JSON, white space in it could break a line of JSON in two.
+        object.serialize_entry("Raw", &self.raw)?;
+        object.end()
+    }
+}
+
+fn put<M: SerializeMap, T: Serialize>(
+    object: &mut M,
+    name: &'static str,
+    value: &Option<T>,
+) -> Result<(), M::Error> {
+    value.as_ref().map_or(Ok(()), |value| object.serialize_entry(name, value))
+}
+
+/// From any self-describing format. It goes by way of JSON text, for only that can be read as leniently as a body.
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Value::deserialize(deserializer)?.to_string();
+        let mut wire: Wire<'_> = serde_json::from_str(&json).map_err(de::Error::custom)?;
+        let record = std::mem::take(&mut wire.record);
+        let origin = Origin {
+            sdk_app_id: record.sdk_app_id.ok_or_else(|| de::Error::missing_field("SdkAppid"))?,
+            request_id: record.request_id.map(Cow::into_owned),
+            client_ip: record.client_ip.map(Cow::into_owned),
+            platform: record.platform.map(Cow::into_owned),
+        };
+        let mut event = Self::new(wire, origin).map_err(de::Error::custom)?;
+        event.raw = record.raw.map(Cow::into_owned).unwrap_or_default();
+        Ok(event)
+    }
+}
+
+fn from_millis(millis: i64) -> Option<SystemTime> {
+    let distance = Duration::from_millis(millis.unsigned_abs());
+    if millis < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
+}
+
+fn to_millis(time: SystemTime) -> i64 {
+    let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
+    time.duration_since(UNIX_EPOCH).map_or_else(|before| -millis(before.duration()), millis)
+}
+
+/// Clients cut texts without regard to UTF-16 pairs, and half of an emoji makes text that no Rust string can hold. `None`
+/// when there is none.
+fn replace_lone_surrogates(json: &str) -> Option<String> {
+    let mut mended = String::new();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        mended.push_str(before);
+        let length = match (code_unit(escape), escape.get(6..).and_then(code_unit)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                mended.push_str("\\ufffd");
+                rest = &escape[6..];
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        mended.push_str(&escape[..length]);
+        rest = &escape[length..];
+    }
+    mended.push_str(rest);
+    (mended != json).then_some(mended)
+}
+
+/// The code unit of the `\uXXXX` at the start of `escape`.
+fn code_unit(escape: &str) -> Option<u32> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+/// The callback that this library is about (the vendor's page on the session-event callback, product 1229, document 68989).
+pub(crate) const COMMAND: &str = "Desk.SessionEventNotify";

@@ -1,0 +1,82 @@
+//! Stage 3: the body, read only once the query has been verified, within a size and a time.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Buf as _;
+use http::{HeaderMap, header::CONTENT_ENCODING};
+use http_body::Body;
+
+use super::{Settings, timer};
+use crate::error::Refusal;
+
+/// A request's body on its way in. It remembers whether its end was reached.
+pub(super) struct Inbound<'b, B> {
+    body: Pin<&'b mut B>,
+    text: Vec<u8>,
+    finished: bool,
+}
+
+impl<'b, B: Body> Inbound<'b, B> {
+    pub(super) fn new(body: Pin<&'b mut B>) -> Self {
+        Self { finished: body.is_end_stream(), body, text: Vec::new() }
+    }
+
+    /// Whether bytes may be left that a server would have to skip before the connection's next request.
+    pub(super) fn is_unread(&self) -> bool {
+        !self.finished
+    }
+
+    /// The whole body as text.
+    pub(super) async fn read(&mut self, headers: &HeaderMap, settings: &Settings) -> Result<String, Refusal> {
+        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !is_identity(coding.as_bytes())) {
+            return Err(Refusal::ContentEncoding);
+        }
+        let announced = self.body.size_hint().lower();
+        if announced > settings.body_limit as u64 {
+            return Err(Refusal::BodyTooLarge);
+        }
+        // An announcement costs its sender nothing, so no more than a usual event's room is set aside for it.
+        self.text.reserve_exact(announced.min(USUAL_SIZE) as usize);
+
+        let read = poll_fn(|cx| self.poll_to_end(cx, settings.body_limit));
+        timer::within(settings.read_timeout, settings.runtime.as_ref(), read)
+            .await?
+            .ok_or(Refusal::BodyTooSlow)??;
+        String::from_utf8(std::mem::take(&mut self.text)).map_err(|_| Refusal::NotUtf8)
+    }
+
+    /// Copies every chunk at once: kept, it would pin the server's whole read buffer for as long as the event lives.
+    fn poll_to_end(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Result<(), Refusal>> {
+        while !self.finished {
+            match self.body.as_mut().poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => self.finished = true,
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Refusal::BodyBrokeOff)),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(mut data) = frame.into_data() else { continue };
+                    if data.remaining() > limit - self.text.len() {
+                        return Poll::Ready(Err(Refusal::BodyTooLarge));
+                    }
+                    while data.has_remaining() {
+                        let chunk = data.chunk();
+                        let length = chunk.len();
+                        self.text.extend_from_slice(chunk);
+                        data.advance(length);
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn is_identity(coding: &[u8]) -> bool {
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+}
+
+/// Eight times the documented sample.
+const USUAL_SIZE: u64 = 4 * 1024;

@@ -1,0 +1,46 @@
+//! How many handlers run, and a way to wait until none does.
+
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::Notify;
+
+/// A counter that is watched. A semaphore would have to be emptied to wait for the last handler, and so refuse all others
+/// meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    running: AtomicUsize,
+    idle: Notify,
+}
+
+impl InFlight {
+    /// Counts one more, unless `max` run already. Each success is followed by one [`leave`](Self::leave).
+    pub(super) fn enter(&self, max: usize) -> bool {
+        let one_more = |running| (running < max).then_some(running + 1);
+        self.running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    }
+
+    pub(super) fn leave(&self) {
+        if self.running.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    pub(super) async fn drained(&self) {
+        loop {
+            let mut idle = pin!(self.idle.notified());
+            // Listens before it looks, so that the last one's leaving cannot fall in between.
+            idle.as_mut().enable();
+            if self.count() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.running.load(Ordering::SeqCst)
+    }
+}

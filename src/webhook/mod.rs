@@ -1,0 +1,224 @@
+//! The flow of a delivery: query → verify → body → parse → dispatch → response.
+
+mod query;
+
+mod verify;
+
+mod body;
+
+mod parse;
+
+mod dispatch;
+
+mod response;
+
+mod in_flight;
+
+mod timer;
+
+use std::{
+    fmt,
+    pin::pin,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, Version, request::Parts};
+use http_body::Body;
+use http_body_util::Full;
+use tokio::{runtime::Handle, time::Instant};
+
+use self::verify::Verified;
+pub use self::verify::{BlankToken, Token, Verifier};
+use self::{body::Inbound, in_flight::InFlight, query::Query};
+use crate::{error::Refusal, handler::EventHandler};
+
+/// Receives deliveries, verifies them, and hands their events to a handler.
+///
+/// A clone shares verifier, handler and the count of what is in flight; it is as cheap as two [`Arc`]s.
+///
+/// ```
+/// use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
+///
+/// struct Support;
+/// impl EventHandler for Support {}
+///
+/// let webhook = Webhook::new(Verifier::signed(1_400_000_000, "token"), Support).body_limit(256 * 1024);
+/// # assert_eq!(webhook.in_flight(), 0);
+/// ```
+pub struct Webhook<H> {
+    shared: Arc<Shared<H>>,
+    settings: Settings,
+}
+
+/// What all clones have in common.
+struct Shared<H> {
+    verifier: RwLock<Verifier>,
+    handler: H,
+    in_flight: InFlight,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    body_limit: usize,
+    read_timeout: Duration,
+    deadline: Duration,
+    max_in_flight: usize,
+    runtime: Option<Handle>,
+}
+
+impl<H: EventHandler> Webhook<H> {
+    /// Make it inside the tokio runtime on which handlers are to run, if need be: in `main` under `#[tokio::main]`, never
+    /// in actix-web's `App` factory, whose workers take their runtime with them when they shut down.
+    #[must_use]
+    pub fn new(verifier: Verifier, handler: H) -> Self {
+        let shared = Shared { verifier: RwLock::new(verifier), handler, in_flight: InFlight::default() };
+        let settings = Settings {
+            body_limit: 1024 * 1024,
+            read_timeout: Duration::from_secs(1),
+            deadline: Duration::from_millis(1500),
+            max_in_flight: 1024,
+            runtime: Handle::try_current().ok(),
+        };
+        Self { shared: Arc::new(shared), settings }
+    }
+
+    /// Answers one request, whatever it holds. It needs a tokio runtime with timers only if body or handler are not ready
+    /// at once, and it needs no network.
+    ///
+    /// The [table of refusals](crate::Refusal) tells what is answered to whom. Dropping the returned future does not stop
+    /// a handler that has started.
+    ///
+    /// ```
+    /// # use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
+    /// # struct Support;
+    /// # impl EventHandler for Support {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let webhook = Webhook::new(Verifier::signed(1_400_000_000, "token"), Support);
+    /// let stranger = http::Request::post("/?SdkAppid=1400000000").body(String::new()).unwrap();
+    /// assert_eq!(webhook.handle(stranger).await.status(), 401);
+    /// # }
+    /// ```
+    pub async fn handle<B: Body>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        let arrived = Instant::now();
+        let (head, body) = request.into_parts();
+        let body = pin!(body);
+        let mut body = Inbound::new(body);
+
+        let mut response = match self.receive(&head, &mut body, arrived).await {
+            Ok(()) => response::accepted(),
+            Err(refusal) => response::refused(&refusal),
+        };
+        if body.is_unread() && head.version < Version::HTTP_2 {
+            response::close(&mut response);
+        }
+        response
+    }
+
+    /// The stages, in the order that keeps a stranger's body unread.
+    async fn receive<B: Body>(
+        &self,
+        head: &Parts,
+        body: &mut Inbound<'_, B>,
+        arrived: Instant,
+    ) -> Result<(), Refusal> {
+        if head.method != Method::POST {
+            return Err(Refusal::Method);
+        }
+        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        let verified = self.verify(query)?;
+        let text = body.read(&head.headers, &self.settings).await?;
+        match parse::parse(text, verified)? {
+            Some(event) => dispatch::dispatch(event, &self.shared, &self.settings, arrived).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Limits. Each setter belongs before the first clone: a clone made earlier keeps its own.
+impl<H: EventHandler> Webhook<H> {
+    /// How many bytes a body may have. Default: 1 MiB, as public receivers of the vendor's callbacks cap it; the vendor
+    /// documents no maximum.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.settings.body_limit = bytes;
+        self
+    }
+
+    /// How long a body may take to arrive. Default: 1 s.
+    #[must_use]
+    pub fn read_timeout(mut self, read_timeout: Duration) -> Self {
+        self.settings.read_timeout = read_timeout;
+        self
+    }
+
+    /// When the sender gets its answer at the latest, counted from the first poll of [`handle`](Self::handle). Default:
+    /// 1.5 s, as the sender gives up after 2 s (the vendor's webhook overview, trtc.io document 34354). A handler that is
+    /// not done by then goes on; [`EventHandler::at_deadline`] decides what the sender is told.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// How many handlers may run at once, those included whose sender has its answer already. Default: 1024. Beyond it
+    /// deliveries get 503, which the sender may never repeat.
+    #[must_use]
+    pub fn max_in_flight(mut self, handlers: usize) -> Self {
+        self.settings.max_in_flight = handlers;
+        self
+    }
+
+    /// The runtime on which handlers go on that are not ready at once. Default: the one in which the `Webhook` was made,
+    /// or else the caller's.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.settings.runtime = Some(runtime);
+        self
+    }
+}
+
+impl<H: EventHandler> Webhook<H> {
+    /// Exchanges the verifier, for all clones and from the next request on: to change tokens while running.
+    pub fn set_verifier(&self, verifier: Verifier) {
+        *self.shared.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+    }
+
+    /// How many handlers are running.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight.count()
+    }
+
+    /// Ends when no handler runs, and every late failure has been reported. Await it after the server has ended: servers
+    /// know nothing of handlers whose caller has gone.
+    pub async fn drained(&self) {
+        self.shared.in_flight.drained().await;
+    }
+
+    /// The handler.
+    #[must_use]
+    pub fn handler(&self) -> &H {
+        &self.shared.handler
+    }
+
+    fn verify<'q>(&self, query: Query<'q>) -> Result<Verified<'q>, Refusal> {
+        self.shared.verifier.read().unwrap_or_else(PoisonError::into_inner).verify(query)
+    }
+}
+
+impl<H> Clone for Webhook<H> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), settings: self.settings.clone() }
+    }
+}
+
+impl<H> fmt::Debug for Webhook<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("settings", &self.settings)
+            .field("in_flight", &self.shared.in_flight)
+            .finish_non_exhaustive()
+    }
+}

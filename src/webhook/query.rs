@@ -1,0 +1,95 @@
+//! Stage 1: what the query claims. Nothing of it is believed yet.
+//!
+//! The sender appends its parameters in no promised order; names match whatever their case and percent-encoding.
+//! Strict where a value decides something, lenient where it only informs.
+
+use std::borrow::Cow;
+
+use crate::error::Refusal;
+
+/// The parameters that this library knows. An empty value counts as absent, but for `SdkAppid`.
+///
+/// Names and meanings: the vendor's page on the session-event callback (product 1229, document 68989), `RequestID` its
+/// newer Chinese edition (product 269, document 111212), `Sign` and `RequestTime` the page on callback configuration
+/// (product 269, document 32431).
+#[derive(Debug, Default)]
+pub(super) struct Query<'a> {
+    pub(super) app: Option<u64>,
+    pub(super) command: Option<Cow<'a, str>>,
+    pub(super) sign: Option<Cow<'a, str>>,
+    pub(super) request_time: Option<Cow<'a, str>>,
+    pub(super) request_id: Option<Cow<'a, str>>,
+    pub(super) client_ip: Option<Cow<'a, str>>,
+    pub(super) platform: Option<Cow<'a, str>>,
+}
+
+impl<'a> Query<'a> {
+    pub(super) fn parse(query: &'a str) -> Result<Self, Refusal> {
+        if query.len() > QUERY_LIMIT {
+            return Err(Refusal::QueryTooLong);
+        }
+        let mut claims = Self::default();
+        let mut app = None;
+        for pair in query.split('&') {
+            let (name, value) = decode(pair);
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            if is("SdkAppid") {
+                decide(&mut app, value)?;
+            } else if is("CallbackCommand") {
+                decide(&mut claims.command, value)?;
+            } else if is("Sign") {
+                decide(&mut claims.sign, value)?;
+            } else if is("RequestTime") {
+                decide(&mut claims.request_time, value)?;
+            } else if is("RequestID") {
+                inform(&mut claims.request_id, value);
+            } else if is("ClientIP") {
+                inform(&mut claims.client_ip, value);
+            } else if is("OptPlatform") {
+                inform(&mut claims.platform, value);
+            }
+        }
+        claims.app = app.map(|digits| app_id(&digits)).transpose()?;
+        for claim in [&mut claims.command, &mut claims.sign, &mut claims.request_time] {
+            claim.take_if(|value| value.is_empty());
+        }
+        Ok(claims)
+    }
+}
+
+/// Allocates only where something is encoded.
+fn decode(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
+    if pair.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        return form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default();
+    }
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    (Cow::Borrowed(name), Cow::Borrowed(value))
+}
+
+/// Proxies and receivers disagree on whether the first or the last of two values counts, so two are refused.
+fn decide<'a>(claim: &mut Option<Cow<'a, str>>, value: Cow<'a, str>) -> Result<(), Refusal> {
+    match claim {
+        Some(earlier) if *earlier != value => Err(Refusal::AmbiguousQuery),
+        _ => {
+            *claim = Some(value);
+            Ok(())
+        }
+    }
+}
+
+fn inform<'a>(claim: &mut Option<Cow<'a, str>>, value: Cow<'a, str>) {
+    if claim.is_none() && !value.is_empty() {
+        *claim = Some(value);
+    }
+}
+
+fn app_id(digits: &str) -> Result<u64, Refusal> {
+    // `u64::from_str` would also take a plus sign.
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Refusal::MalformedApp);
+    }
+    digits.parse().map_err(|_| Refusal::MalformedApp)
+}
+
+/// Far above what the sender appends, far below what servers take.
+const QUERY_LIMIT: usize = 8 * 1024;

@@ -1,0 +1,249 @@
+//! Stage 2: is it for our app, is it fresh, and did somebody sign it who knows the token?
+//!
+//! `Sign` is the hex of SHA-256(token ‖ `RequestTime`) (the vendor's page on callback configuration, product 269,
+//! document 32431). It covers neither the body nor the other parameters: see the crate's front page for what follows.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::query::Query;
+use crate::error::Refusal;
+
+/// Decides whose deliveries are let in.
+///
+/// ```
+/// use tencent_desk_webhook::Verifier;
+///
+/// let verifier = Verifier::signed(1_400_000_000, "the console's token")
+///     .also_accept("the token before it") // while the token is being changed
+///     .app(1_400_000_001, "another app's token");
+/// assert!(!format!("{verifier:?}").contains("token before"));
+/// ```
+#[derive(Clone)]
+pub struct Verifier {
+    apps: Vec<App>,
+    window: Duration,
+    clock: Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>,
+}
+
+impl Verifier {
+    /// Lets in what is for `sdk_app_id` and signed with `token`: the one that stands in the console beside the callback
+    /// URL (回调鉴权).
+    ///
+    /// # Panics
+    ///
+    /// When `token` is given as text and is blank: anybody can sign with an empty token. [`Token::new`] says so with an
+    /// error instead.
+    #[must_use]
+    pub fn signed(sdk_app_id: u64, token: impl Into<Token>) -> Self {
+        Self::of(App { id: sdk_app_id, policy: Policy::Signed(vec![token.into()]) })
+    }
+
+    /// Lets in whatever names `sdk_app_id`, signed or not: for an endpoint that something else protects, and for trying
+    /// things out. `Sign` and `RequestTime` are ignored.
+    #[must_use]
+    pub fn dangerous_unsigned(sdk_app_id: u64) -> Self {
+        Self::of(App { id: sdk_app_id, policy: Policy::Unsigned })
+    }
+
+    fn of(app: App) -> Self {
+        Self { apps: vec![app], window: Duration::from_secs(60), clock: None }
+    }
+
+    /// Also accepts `token` for the app that was named last: the old one, while the console's is being changed.
+    ///
+    /// # Panics
+    ///
+    /// When that app is unsigned, and when `token` is blank text.
+    #[must_use]
+    pub fn also_accept(mut self, token: impl Into<Token>) -> Self {
+        match self.apps.last_mut().map(|app| &mut app.policy) {
+            Some(Policy::Signed(tokens)) => tokens.push(token.into()),
+            _ => panic!("also_accept adds a token to a signed app, and this app is unsigned"),
+        }
+        self
+    }
+
+    /// Lets another app in as well, signed with a token of its own.
+    ///
+    /// # Panics
+    ///
+    /// When `token` is blank text, and when that app was let in unsigned before.
+    #[must_use]
+    pub fn app(mut self, sdk_app_id: u64, token: impl Into<Token>) -> Self {
+        if let Some(known) = self.apps.iter().position(|app| app.id == sdk_app_id) {
+            let known = self.apps.remove(known);
+            self.apps.push(known);
+            return self.also_accept(token);
+        }
+        self.apps.push(App { id: sdk_app_id, policy: Policy::Signed(vec![token.into()]) });
+        self
+    }
+
+    /// How far `RequestTime` may be from the clock, either way and inclusive, in whole seconds. Default: 60 s, the
+    /// vendor's advice (product 269, document 32431).
+    #[must_use]
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Asks `clock` for the time instead of the system: for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    pub(super) fn verify<'q>(&self, query: Query<'q>) -> Result<Verified<'q>, Refusal> {
+        let Some(sdk_app_id) = query.app else {
+            return self.verify_probe(query);
+        };
+        let app = self.apps.iter().find(|app| app.id == sdk_app_id).ok_or(Refusal::ForeignApp)?;
+        self.authenticate(app, &query)?;
+        Ok(Verified { app: Some(sdk_app_id), query })
+    }
+
+    /// The console's URL check may send neither `SdkAppid` nor a command: whichever app it is for, it has to be signed.
+    fn verify_probe<'q>(&self, query: Query<'q>) -> Result<Verified<'q>, Refusal> {
+        let is_probe = query.command.is_none();
+        if is_probe && self.apps.iter().any(|app| self.authenticate(app, &query).is_ok()) {
+            return Ok(Verified { app: None, query });
+        }
+        Err(Refusal::ForeignApp)
+    }
+
+    fn authenticate(&self, app: &App, query: &Query<'_>) -> Result<(), Refusal> {
+        let Policy::Signed(tokens) = &app.policy else {
+            return Ok(());
+        };
+        let (Some(sign), Some(request_time)) = (&query.sign, &query.request_time) else {
+            return Err(Refusal::Unsigned);
+        };
+        self.check_fresh(request_time)?;
+        let received = decode_sign(sign).ok_or(Refusal::WrongSignature)?;
+        // Every live token is compared in full, so the time taken tells nothing about which one came close.
+        let matches = tokens
+            .iter()
+            .fold(Choice::from(0), |matches, token| matches | token.signed(request_time, &received));
+        if bool::from(matches) { Ok(()) } else { Err(Refusal::WrongSignature) }
+    }
+
+    fn check_fresh(&self, request_time: &str) -> Result<(), Refusal> {
+        if !(1..=11).contains(&request_time.len()) || !request_time.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            return Err(Refusal::MalformedTime);
+        }
+        let request_time: u64 = request_time.parse().map_err(|_| Refusal::MalformedTime)?;
+        let now = self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock());
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if now.abs_diff(request_time) > self.window.as_secs() { Err(Refusal::Stale) } else { Ok(()) }
+    }
+}
+
+/// Shows which apps are let in, and how many tokens each has.
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("apps", &self.apps)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A query that has been believed. `app` is absent only in the console's URL check.
+#[derive(Debug)]
+pub(super) struct Verified<'q> {
+    pub(super) app: Option<u64>,
+    pub(super) query: Query<'q>,
+}
+
+#[derive(Clone, Debug)]
+struct App {
+    id: u64,
+    policy: Policy,
+}
+
+#[derive(Clone, Debug)]
+enum Policy {
+    Signed(Vec<Token>),
+    Unsigned,
+}
+
+/// The secret that signs callbacks. It is shown nowhere, also not by `Debug`.
+///
+/// Text converts into it; [`Token::new`] is for text that was not written by hand.
+#[derive(Clone)]
+pub struct Token(Arc<str>);
+
+impl Token {
+    /// # Errors
+    ///
+    /// When `token` is blank, as an unset variable or an empty file would make it.
+    pub fn new(token: impl AsRef<str>) -> Result<Self, BlankToken> {
+        let token = token.as_ref();
+        if token.trim().is_empty() { Err(BlankToken) } else { Ok(Self(token.into())) }
+    }
+
+    fn signed(&self, request_time: &str, received: &[u8; 32]) -> Choice {
+        let expected = Sha256::new().chain_update(self.0.as_bytes()).chain_update(request_time).finalize();
+        expected.as_slice().ct_eq(received)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(_)")
+    }
+}
+
+/// # Panics
+///
+/// When the text is blank.
+impl From<&str> for Token {
+    fn from(token: &str) -> Self {
+        Self::new(token).unwrap_or_else(|blank| panic!("{blank}"))
+    }
+}
+
+/// # Panics
+///
+/// When the text is blank.
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        token.as_str().into()
+    }
+}
+
+/// The token is empty or white space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlankToken;
+
+impl fmt::Display for BlankToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the callback token is blank: anybody could sign with it; take the one that stands in the console")
+    }
+}
+
+impl std::error::Error for BlankToken {}
+
+fn decode_sign(hex: &str) -> Option<[u8; 32]> {
+    let digits = hex.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut sign = [0; 32];
+    for (byte, pair) in sign.iter_mut().zip(digits.chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        *byte = u8::try_from(high << 4 | low).ok()?;
+    }
+    Some(sign)
+}
