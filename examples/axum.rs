@@ -1,1 +1,30 @@
-fn main() {}
+//! The webhook in an axum application. `cargo run --example axum --features axum`
+
+mod common;
+
+use std::error::Error;
+
+use axum::{Router, routing::any};
+use tencent_desk_webhook::Webhook;
+use tokio::{net::TcpListener, time::sleep};
+
+use crate::common::{GRACE, Settings, stop_signal};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_env()?;
+    let webhook = Webhook::new(settings.verifier, settings.handler);
+    let app = Router::new().route("/desk/callback", any(webhook.clone()));
+
+    let (stop, last_call) = (stop_signal()?, stop_signal()?);
+    let listener = TcpListener::bind(&settings.listen).await?;
+    println!("listening on http://{}/desk/callback", listener.local_addr()?);
+
+    tokio::select! {
+        ended = axum::serve(listener, app).with_graceful_shutdown(stop).into_future() => ended?,
+        // A client that stalls in mid-request would keep the server waiting for ever.
+        () = async { last_call.await; sleep(GRACE).await } => {}
+    }
+    webhook.drained().await;
+    Ok(())
+}

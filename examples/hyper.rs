@@ -1,1 +1,71 @@
-fn main() {}
+//! The webhook on bare hyper. `cargo run --example hyper --features hyper`
+
+mod common;
+
+use std::{convert::Infallible, error::Error, pin::pin, time::Duration};
+
+use http::{Request, Response, StatusCode};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tencent_desk_webhook::Webhook;
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
+
+use crate::common::{GRACE, Settings, stop_signal};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_env()?;
+    let webhook = Webhook::new(settings.verifier, settings.handler);
+    let mounted = webhook.clone();
+    let router = service_fn(move |request: Request<Incoming>| {
+        let webhook = mounted.clone();
+        async move {
+            Ok::<_, Infallible>(match request.uri().path() {
+                "/desk/callback" => webhook.handle(request).await,
+                _ => {
+                    let mut response = Response::default();
+                    *response.status_mut() = StatusCode::NOT_FOUND;
+                    response
+                }
+            })
+        }
+    });
+
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(5));
+    let connections = GracefulShutdown::new();
+
+    let mut stop = pin!(stop_signal()?);
+    let listener = TcpListener::bind(&settings.listen).await?;
+    println!("listening on http://{}/desk/callback", listener.local_addr()?);
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, perhaps: others have to be closed first.
+                    eprintln!("cannot accept: {error}");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let connection = connections.watch(server.serve_connection(TokioIo::new(stream), router.clone()));
+        tokio::spawn(async move {
+            // Clients that hang up are no news.
+            let _ = connection.await;
+        });
+    }
+
+    drop(listener);
+    let _ = timeout(GRACE, connections.shutdown()).await;
+    webhook.drained().await;
+    Ok(())
+}

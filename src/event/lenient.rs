@@ -1,75 +1,16 @@
 //! Reading a value that may be of another type than the documentation says: it reads as absent, never as an error.
+//! A value is taken as JSON text first, because a number may stand in a string or be too large for any type, and a string
+//! may hold half of an emoji; any of these would fail a whole body.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// Text, or `None` for whatever else stands there.
-pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor(PhantomData))
-    }
-}
-
-struct TextVisitor<'a>(PhantomData<&'a str>);
-
-impl<'de: 'a, 'a> Visitor<'de> for TextVisitor<'a> {
-    type Value = Text<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Text(Some(Cow::Borrowed(text))))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(Some(Cow::Owned(text.to_owned()))))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
-    }
-}
-
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Text::deserialize(deserializer)?.0.map(Cow::into_owned))
+    Ok(read_text(Box::<RawValue>::deserialize(deserializer)?.get()).map(Cow::into_owned))
 }
 
-/// Taken as JSON text, for a number may stand in a string, be too large for its type, or be no number at all.
 pub(super) fn number<'de, D: Deserializer<'de>, N: Number>(deserializer: D) -> Result<Option<N>, D::Error> {
     Ok(N::read(Box::<RawValue>::deserialize(deserializer)?.get()))
 }
@@ -81,7 +22,7 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 /// The texts of an array, or none at all.
 pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let json = Box::<RawValue>::deserialize(deserializer)?;
-    Ok(items(json.get()).iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
+    Ok(items(json.get()).iter().filter_map(|item| Some(read_text(item.get())?.into_owned())).collect())
 }
 
 /// The items of an array of objects, but for those that are no objects.
@@ -100,6 +41,16 @@ pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
 /// The items of an array as JSON, none if it is not an array.
 pub(super) fn items(json: &str) -> Vec<&RawValue> {
     serde_json::from_str(json).unwrap_or_default()
+}
+
+pub(super) fn read_text(json: &str) -> Option<Cow<'_, str>> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    if !text.contains('\\') {
+        return Some(Cow::Borrowed(text));
+    }
+    let unescaped =
+        serde_json::from_str(json).or_else(|_| serde_json::from_str(&replace_lone_surrogates(json)));
+    unescaped.ok().map(Cow::Owned)
 }
 
 pub(super) fn read_flag(json: &str) -> Option<bool> {
@@ -140,4 +91,34 @@ impl Number for f64 {
 
 fn unquoted(json: &str) -> &str {
     json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(json)
+}
+
+/// Clients cut texts without regard to UTF-16 pairs, and half of an emoji makes text that no Rust string can hold.
+fn replace_lone_surrogates(json: &str) -> String {
+    let mut mended = String::new();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        mended.push_str(before);
+        let length = match (code_unit(escape), escape.get(6..).and_then(code_unit)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                mended.push_str("\\ufffd");
+                rest = &escape[6..];
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        mended.push_str(&escape[..length]);
+        rest = &escape[length..];
+    }
+    mended.push_str(rest);
+    mended
+}
+
+/// The code unit of the `\uXXXX` at the start of `escape`.
+fn code_unit(escape: &str) -> Option<u32> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    u32::from_str_radix(digits, 16).ok()
 }

@@ -8,14 +8,14 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, IgnoredAny, MapAccess, Visitor},
+    de::{self, MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::{Value, value::RawValue};
 
 use super::{
     Element, Event, EventKind, EventName, Stray,
-    lenient::{Number as _, Text, read_flag},
+    lenient::{Number as _, read_flag, read_text},
 };
 use crate::error::Refusal;
 
@@ -55,15 +55,10 @@ pub(crate) struct Origin {
 }
 
 impl<'a> Wire<'a> {
-    /// `repaired` is where the text goes if it has to be mended first.
-    pub(crate) fn parse(json: &'a str, repaired: &'a mut String) -> Result<Self, Refusal> {
-        let error = match serde_json::from_str(json) {
-            Ok(wire) => return Ok(wire),
-            Err(error) => error,
-        };
-        let refusal = Refusal::NotJson { line: error.line(), column: error.column() };
-        *repaired = replace_lone_surrogates(json).ok_or(refusal)?;
-        serde_json::from_str(repaired).map_err(|_| refusal)
+    pub(crate) fn parse(json: &'a str) -> Result<Self, Refusal> {
+        let refusal =
+            |error: serde_json::Error| Refusal::NotJson { line: error.line(), column: error.column() };
+        serde_json::from_str(json).map_err(refusal)
     }
 }
 
@@ -137,34 +132,28 @@ impl<'de: 'a, 'a> Visitor<'de> for WireVisitor<'a> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'a>, A::Error> {
         let mut wire = self.0;
         while let Some(field) = map.next_key()? {
+            let json = map.next_value::<&'de RawValue>()?.get();
             match field {
-                Field::CallbackCommand => wire.command = text(&mut map)?,
-                Field::SessionId => wire.session_id = text(&mut map)?,
-                Field::Event => wire.name = text(&mut map)?,
-                Field::EventTime => wire.time = i64::read(map.next_value::<&RawValue>()?.get()),
-                Field::ChannelType => wire.channel = text(&mut map)?,
-                Field::ClientUserId => wire.client_user_id = text(&mut map)?,
-                Field::CustomerServiceId => wire.customer_service_id = text(&mut map)?,
-                Field::AgentId => wire.agent_id = text(&mut map)?,
-                Field::MsgKey => wire.stray.msg_key = text(&mut map)?.map(Cow::into_owned),
-                Field::MsgBody => wire.stray.elements = map.next_value::<Elements>()?.0,
-                Field::CloudCustomData => wire.cloud_custom_data = text(&mut map)?,
-                Field::IsContactUser => {
-                    wire.is_contact_user = read_flag(map.next_value::<&RawValue>()?.get())
-                }
-                Field::SatisfactionSelected => {
-                    let stars = u8::read(map.next_value::<&RawValue>()?.get());
-                    wire.stray.stars = stars.filter(|stars| *stars != 0);
-                }
-                Field::ForwardFromAgentId => wire.stray.from_agent_id = text(&mut map)?.map(Cow::into_owned),
-                Field::SdkAppid => wire.record.sdk_app_id = u64::read(map.next_value::<&RawValue>()?.get()),
-                Field::RequestID => wire.record.request_id = text(&mut map)?,
-                Field::ClientIP => wire.record.client_ip = text(&mut map)?,
-                Field::OptPlatform => wire.record.platform = text(&mut map)?,
-                Field::Raw => wire.record.raw = map.next_value::<Text<'a>>()?.0,
-                Field::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                Field::CallbackCommand => wire.command = text(json),
+                Field::SessionId => wire.session_id = text(json),
+                Field::Event => wire.name = text(json),
+                Field::EventTime => wire.time = i64::read(json),
+                Field::ChannelType => wire.channel = text(json),
+                Field::ClientUserId => wire.client_user_id = text(json),
+                Field::CustomerServiceId => wire.customer_service_id = text(json),
+                Field::AgentId => wire.agent_id = text(json),
+                Field::MsgKey => wire.stray.msg_key = text(json).map(Cow::into_owned),
+                Field::MsgBody => wire.stray.elements = Element::parse_all(json, 0),
+                Field::CloudCustomData => wire.cloud_custom_data = text(json),
+                Field::IsContactUser => wire.is_contact_user = read_flag(json),
+                Field::SatisfactionSelected => wire.stray.stars = u8::read(json).filter(|stars| *stars != 0),
+                Field::ForwardFromAgentId => wire.stray.from_agent_id = text(json).map(Cow::into_owned),
+                Field::SdkAppid => wire.record.sdk_app_id = u64::read(json),
+                Field::RequestID => wire.record.request_id = text(json),
+                Field::ClientIP => wire.record.client_ip = text(json),
+                Field::OptPlatform => wire.record.platform = text(json),
+                Field::Raw => wire.record.raw = text(json),
+                Field::Other => {}
             }
         }
         Ok(wire)
@@ -172,18 +161,8 @@ impl<'de: 'a, 'a> Visitor<'de> for WireVisitor<'a> {
 }
 
 /// An empty text reads as absent.
-fn text<'de: 'a, 'a, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
-    Ok(map.next_value::<Text<'a>>()?.0.filter(|text| !text.is_empty()))
-}
-
-/// `MsgBody`; anything but an array reads as none.
-struct Elements(Vec<Element>);
-
-impl<'de> Deserialize<'de> for Elements {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(Element::parse_all(json.get(), 0)))
-    }
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    read_text(json).filter(|text| !text.is_empty())
 }
 
 impl Serialize for Event {
@@ -256,37 +235,6 @@ fn from_millis(millis: i64) -> Option<SystemTime> {
 fn to_millis(time: SystemTime) -> i64 {
     let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
     time.duration_since(UNIX_EPOCH).map_or_else(|before| -millis(before.duration()), millis)
-}
-
-/// Clients cut texts without regard to UTF-16 pairs, and half of an emoji makes text that no Rust string can hold. `None`
-/// when there is none.
-fn replace_lone_surrogates(json: &str) -> Option<String> {
-    let mut mended = String::new();
-    let mut rest = json;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        mended.push_str(before);
-        let length = match (code_unit(escape), escape.get(6..).and_then(code_unit)) {
-            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
-            (Some(0xD800..=0xDFFF), _) => {
-                mended.push_str("\\ufffd");
-                rest = &escape[6..];
-                continue;
-            }
-            (Some(_), _) => 6,
-            (None, _) => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
-        };
-        mended.push_str(&escape[..length]);
-        rest = &escape[length..];
-    }
-    mended.push_str(rest);
-    (mended != json).then_some(mended)
-}
-
-/// The code unit of the `\uXXXX` at the start of `escape`.
-fn code_unit(escape: &str) -> Option<u32> {
-    let digits = escape.strip_prefix("\\u")?.get(..4)?;
-    u32::from_str_radix(digits, 16).ok()
 }
 
 /// The callback that this library is about (the vendor's page on the session-event callback, product 1229, document 68989).

@@ -19,8 +19,7 @@ pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Event
     }
     let sdk_app_id = app.ok_or(Refusal::ForeignApp)?;
 
-    let mut repaired = String::new();
-    let wire = Wire::parse(&body, &mut repaired);
+    let wire = Wire::parse(&body);
     let stated = wire.as_ref().ok().and_then(|wire| wire.command.as_deref());
     match (command, stated) {
         (Some(claimed), Some(stated)) if claimed != stated => return Err(Refusal::CommandConflict),

@@ -1,0 +1,108 @@
+//! What the three servers have in common: settings from the environment, a handler that prints, and when to stop.
+
+use std::{env, error::Error, future::Future, io, time::Duration};
+
+use tencent_desk_webhook::{
+    Event, EventHandler, HandlerResult, Verifier, async_trait,
+    event::{Message, Satisfaction, SessionBegin, SessionEnd, Transfer},
+    webhook::Token,
+};
+use tokio::time::sleep;
+
+pub(crate) struct Settings {
+    pub(crate) listen: String,
+    pub(crate) verifier: Verifier,
+    pub(crate) handler: Print,
+}
+
+impl Settings {
+    pub(crate) fn from_env() -> Result<Self, Box<dyn Error>> {
+        let app = number("DESK_SDK_APP_ID", 1_400_000_000)?;
+        let verifier = match variable("DESK_TOKEN")? {
+            Some(token) => {
+                Verifier::signed(app, Token::new(token).map_err(|blank| format!("DESK_TOKEN: {blank}"))?)
+            }
+            None => {
+                eprintln!(
+                    "warning: DESK_TOKEN is not set, so no signature is checked: anybody can send events"
+                );
+                Verifier::dangerous_unsigned(app)
+            }
+        };
+        let delay = Duration::from_millis(number("DESK_HANDLER_MS", 0)?);
+        let listen = variable("DESK_LISTEN")?.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        Ok(Self { listen, verifier, handler: Print { delay } })
+    }
+}
+
+fn number(name: &str, default: u64) -> Result<u64, Box<dyn Error>> {
+    let Some(digits) = variable(name)? else { return Ok(default) };
+    digits.parse().map_err(|_| format!("{name} is {digits:?}, and has to be a number").into())
+}
+
+fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8").into()),
+    }
+}
+
+/// Prints each event as one line of JSON, and which method got it.
+pub(crate) struct Print {
+    delay: Duration,
+}
+
+impl Print {
+    async fn print(&self, event: &Event, method: &str) -> HandlerResult {
+        if !self.delay.is_zero() {
+            sleep(self.delay).await;
+        }
+        let mut line = serde_json::to_value(event)?;
+        line["Method"] = method.into();
+        println!("{line}");
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventHandler for Print {
+    async fn on_session_begin(&self, event: &Event, _: &SessionBegin) -> HandlerResult {
+        self.print(event, "on_session_begin").await
+    }
+
+    async fn on_message(&self, event: &Event, _: &Message) -> HandlerResult {
+        self.print(event, "on_message").await
+    }
+
+    async fn on_transfer(&self, event: &Event, _: &Transfer) -> HandlerResult {
+        self.print(event, "on_transfer").await
+    }
+
+    async fn on_satisfaction(&self, event: &Event, _: &Satisfaction) -> HandlerResult {
+        self.print(event, "on_satisfaction").await
+    }
+
+    async fn on_session_end(&self, event: &Event, _: &SessionEnd) -> HandlerResult {
+        self.print(event, "on_session_end").await
+    }
+
+    async fn on_unknown(&self, event: &Event) -> HandlerResult {
+        self.print(event, "on_unknown").await
+    }
+}
+
+/// Ends at SIGTERM or Ctrl-C. It listens from the call on, not from the first poll.
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// How long connections may take to end once no new ones are accepted. Every request is answered within 1.5 s.
+pub(crate) const GRACE: Duration = Duration::from_secs(3);

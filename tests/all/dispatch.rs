@@ -1,0 +1,391 @@
+//! A handler that has started runs to its end, takes nothing else down, and fails loudly exactly once.
+
+use std::{
+    future::{pending, poll_fn},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use tencent_desk_webhook::{
+    Event, EventHandler, HandlerError, HandlerResult, Webhook, async_trait,
+    event::{Message, SessionBegin},
+    handler::AtDeadline,
+};
+use tokio::{
+    sync::Notify,
+    task::yield_now,
+    time::{Instant, sleep},
+};
+
+use crate::support::{Answer, event_json, post, send, signed, verifier};
+
+/// Does as the session's id says.
+#[derive(Default)]
+struct Obedient {
+    started: AtomicUsize,
+    finished: AtomicUsize,
+    late: Mutex<Vec<String>>,
+    release: Notify,
+    refuse_at_deadline: bool,
+}
+
+#[async_trait]
+impl EventHandler for Obedient {
+    async fn on_session_begin(&self, event: &Event, _: &SessionBegin) -> HandlerResult {
+        self.started.fetch_add(1, Ordering::SeqCst);
+        let mut result = Ok(());
+        for order in event.session_id.split(' ') {
+            match order {
+                "sleep" => sleep(Duration::from_secs(10)).await,
+                "yield" => yield_now().await,
+                "wait" => self.release.notified().await,
+                "fail" => result = Err("out of stock".into()),
+                "unavailable" => result = Err(HandlerError::unavailable("the store is full")),
+                "panic" => panic!("oh"),
+                "panic-string" => panic!("{}", "oh".to_owned()),
+                "panic-bomb" => std::panic::panic_any(Bomb),
+                "error-bomb" => result = Err(HandlerError::permanent(Bomb)),
+                _ => {}
+            }
+        }
+        self.finished.fetch_add(1, Ordering::SeqCst);
+        result
+    }
+
+    fn on_late_failure(&self, event: &Event, error: &HandlerError) {
+        self.late.lock().unwrap().push(format!("{}: {error}", event.session_id));
+        if event.session_id.contains("panic-late") {
+            panic!("oh");
+        }
+    }
+
+    fn at_deadline(&self) -> AtDeadline {
+        if self.refuse_at_deadline { AtDeadline::Refuse } else { AtDeadline::Acknowledge }
+    }
+}
+
+/// Panics when it is dropped, and when it is shown.
+#[derive(Debug)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("bomb");
+    }
+}
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("bomb")
+    }
+}
+
+impl std::error::Error for Bomb {}
+
+type Subject = Webhook<Arc<Obedient>>;
+
+fn subject() -> Subject {
+    Webhook::new(verifier(), Arc::default())
+}
+
+async fn order(webhook: &Subject, orders: &str) -> Answer {
+    let mut event = event_json("SessionBegin");
+    event["SessionId"] = orders.into();
+    send(webhook, post(&signed(), event.to_string())).await
+}
+
+/// Sends an order and hangs up after the first poll.
+async fn order_and_hang_up(webhook: &Subject, orders: &str) {
+    let answer = order(webhook, orders);
+    let mut answer = std::pin::pin!(answer);
+    let first = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
+    assert!(first, "{orders} was to wait");
+}
+
+fn finished(webhook: &Subject) -> usize {
+    webhook.handler().finished.load(Ordering::SeqCst)
+}
+
+fn late(webhook: &Subject) -> Vec<String> {
+    webhook.handler().late.lock().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn success_is_told() {
+    let webhook = subject();
+    for orders in ["go", "yield", "yield yield"] {
+        assert!(order(&webhook, orders).await.is_ok());
+    }
+    assert_eq!((finished(&webhook), webhook.in_flight()), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_is_told_without_its_reason() {
+    let webhook = subject();
+    for orders in [
+        "fail",
+        "yield fail",
+        "panic",
+        "panic-string",
+        "yield panic",
+        "panic-bomb",
+        "yield panic-bomb",
+        "error-bomb",
+    ] {
+        let answer = order(&webhook, orders).await;
+        assert_eq!((answer.status, answer.code), (200, 20001), "{orders}");
+        assert!(!answer.body.contains("stock") && !answer.body.contains("oh"), "{answer:?}");
+    }
+    let answer = order(&webhook, "yield unavailable").await;
+    assert_eq!((answer.status, answer.code), (503, 50302));
+    assert_eq!(late(&webhook), [""; 0], "the sender has heard of each");
+    assert!(order(&webhook, "go").await.is_ok(), "nothing else is taken down");
+    assert_eq!(webhook.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_deadline_the_sender_is_told_ok_and_the_handler_goes_on() {
+    let webhook = subject();
+    let begin = Instant::now();
+    assert!(order(&webhook, "sleep").await.is_ok());
+    assert_eq!(begin.elapsed().as_millis() / 10, 150);
+    assert_eq!((finished(&webhook), webhook.in_flight()), (0, 1));
+    webhook.drained().await;
+    assert_eq!((finished(&webhook), webhook.in_flight()), (1, 0));
+    assert_eq!(begin.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_counts_from_the_arrival() {
+    let webhook = subject().deadline(Duration::from_millis(800));
+    let begin = Instant::now();
+    let mut event = event_json("SessionBegin");
+    event["SessionId"] = "sleep".into();
+    let late = http_body_util::StreamBody::new(Slow {
+        wait: Box::pin(sleep(Duration::from_millis(500))),
+        body: Some(event.to_string()),
+    });
+    let request = http::Request::post(format!("/?{}", signed())).body(late).unwrap();
+    assert!(send(&webhook, request).await.is_ok());
+    assert_eq!(begin.elapsed().as_millis() / 10, 80);
+}
+
+/// One chunk after a while.
+struct Slow {
+    wait: std::pin::Pin<Box<tokio::time::Sleep>>,
+    body: Option<String>,
+}
+
+impl futures_core::Stream for Slow {
+    type Item = Result<http_body::Frame<bytes::Bytes>, ()>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        self.wait
+            .as_mut()
+            .poll(cx)
+            .map(|()| self.body.take().map(|body| Ok(http_body::Frame::data(body.into()))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_ask_not_to_be_acknowledged_before_it_is_done() {
+    let handler = Obedient { refuse_at_deadline: true, ..Obedient::default() };
+    let webhook = Webhook::new(verifier(), Arc::new(handler));
+    let answer = order(&webhook, "sleep").await;
+    assert_eq!((answer.status, answer.code), (503, 50303));
+    webhook.drained().await;
+    assert_eq!(finished(&webhook), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_hangs_up_stops_nothing() {
+    let webhook = subject();
+    order_and_hang_up(&webhook, "yield").await;
+    order_and_hang_up(&webhook, "sleep").await;
+    webhook.drained().await;
+    assert_eq!(finished(&webhook), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_failure_is_reported_exactly_once() {
+    let webhook = subject();
+    assert!(order(&webhook, "sleep fail").await.is_ok());
+    assert!(order(&webhook, "sleep panic").await.is_ok());
+    assert!(order(&webhook, "sleep fail panic-late").await.is_ok());
+    order_and_hang_up(&webhook, "yield fail").await;
+    webhook.drained().await;
+    let mut late = late(&webhook);
+    late.sort();
+    assert_eq!(
+        late,
+        [
+            "sleep fail panic-late: out of stock",
+            "sleep fail: out of stock",
+            "sleep panic: panicked: oh",
+            "yield fail: out of stock"
+        ]
+    );
+}
+
+/// The failure is there, and the caller hangs up before it looks.
+#[tokio::test]
+async fn a_failure_that_is_never_fetched_is_reported() {
+    let webhook = subject();
+    {
+        let mut answer = std::pin::pin!(order(&webhook, "wait fail"));
+        poll_fn(|cx| Poll::Ready(assert!(answer.as_mut().poll(cx).is_pending()))).await;
+        webhook.handler().release.notify_one();
+        while finished(&webhook) == 0 {
+            yield_now().await;
+        }
+        yield_now().await;
+        assert_eq!(late(&webhook), [""; 0], "the caller may still ask");
+    }
+    webhook.drained().await;
+    assert_eq!(late(&webhook), ["wait fail: out of stock"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_max_in_flight_the_sender_is_told_to_come_back() {
+    let webhook = subject().max_in_flight(2);
+    order_and_hang_up(&webhook, "wait").await;
+    order_and_hang_up(&webhook, "wait").await;
+    let answer = order(&webhook, "go").await;
+    assert_eq!((answer.status, answer.code), (503, 50301));
+    webhook.handler().release.notify_waiters();
+    webhook.drained().await;
+    assert!(order(&webhook, "go").await.is_ok());
+    assert_eq!(finished(&webhook), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drained_waits_for_every_clone_and_refuses_nobody_meanwhile() {
+    let webhook = subject();
+    webhook.drained().await;
+    let clone = webhook.clone();
+    order_and_hang_up(&clone, "wait").await;
+    {
+        let mut drained = std::pin::pin!(webhook.drained());
+        for _ in 0..3 {
+            poll_fn(|cx| Poll::Ready(assert!(drained.as_mut().poll(cx).is_pending()))).await;
+            assert!(order(&webhook, "go").await.is_ok());
+        }
+        webhook.handler().release.notify_one();
+        drained.await;
+    }
+    assert_eq!(finished(&webhook), 4);
+}
+
+#[test]
+fn a_handler_that_is_ready_needs_no_runtime_and_one_that_waits_is_refused() {
+    let block_on = |future: &mut (dyn Future<Output = Answer> + Unpin)| {
+        let waker = std::task::Waker::noop();
+        match std::pin::Pin::new(future).poll(&mut std::task::Context::from_waker(waker)) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => panic!("it waits"),
+        }
+    };
+    let webhook = subject();
+    assert!(block_on(&mut Box::pin(order(&webhook, "go"))).is_ok());
+    assert_eq!(block_on(&mut Box::pin(order(&webhook, "fail"))).code, 20001);
+    assert_eq!(block_on(&mut Box::pin(order(&webhook, "wait"))).code, 50304);
+    assert_eq!(block_on(&mut Box::pin(order(&webhook, "sleep"))).code, 20001, "tokio's timer panics");
+    assert_eq!(webhook.in_flight(), 0);
+}
+
+/// As an actix-web worker does: its runtime goes while a handler that came through it runs.
+#[test]
+fn the_handler_outlives_the_callers_runtime() {
+    let own = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let webhook = own.block_on(async { subject() });
+    let callers = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    callers.block_on(order_and_hang_up(&webhook, "wait yield"));
+    callers.shutdown_background();
+    webhook.handler().release.notify_one();
+    own.block_on(webhook.drained());
+    assert_eq!(finished(&webhook), 1);
+}
+
+#[test]
+fn a_runtime_that_shuts_down_loses_no_count() {
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let webhook = own.block_on(async {
+        let webhook = subject();
+        order_and_hang_up(&webhook, "wait").await;
+        webhook
+    });
+    assert_eq!(webhook.in_flight(), 1);
+    drop(own);
+    assert_eq!(webhook.in_flight(), 0);
+
+    let caller = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = caller.block_on(order(&webhook, "yield"));
+    assert_eq!((answer.status, answer.code), (503, 50305), "its runtime is gone");
+    let moved = webhook.clone().runtime(caller.handle().clone());
+    assert!(caller.block_on(order(&moved, "yield")).is_ok());
+}
+
+#[tokio::test]
+async fn a_handler_may_call_the_webhook_itself() {
+    struct Reentrant(std::sync::OnceLock<Webhook<Arc<Reentrant>>>, AtomicUsize);
+
+    #[async_trait]
+    impl EventHandler for Reentrant {
+        async fn on_message(&self, _: &Event, _: &Message) -> HandlerResult {
+            let inner = post(&signed(), event_json("SessionEnd").to_string());
+            let answer = send(self.0.get().unwrap(), inner).await;
+            assert!(answer.is_ok());
+            self.1.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    let handler = Arc::new(Reentrant(std::sync::OnceLock::new(), AtomicUsize::new(0)));
+    let webhook = Webhook::new(verifier(), Arc::clone(&handler));
+    let _ = handler.0.set(webhook.clone());
+    assert!(send(&webhook, post(&signed(), event_json("Human.UserSendMsg").to_string())).await.is_ok());
+    assert_eq!(handler.1.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn middleware_sees_every_event_once() {
+    struct Counting<H>(H, AtomicUsize);
+
+    #[async_trait]
+    impl<H: EventHandler> EventHandler for Counting<H> {
+        async fn on_event(&self, event: &Event) -> HandlerResult {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            self.0.on_event(event).await
+        }
+    }
+
+    let webhook = Webhook::new(verifier(), Arc::new(Counting(Obedient::default(), AtomicUsize::new(0))));
+    assert!(send(&webhook, post(&signed(), event_json("SessionBegin").to_string())).await.is_ok());
+    assert!(send(&webhook, post(&signed(), event_json("SessionEnd").to_string())).await.is_ok());
+    let Counting(inner, count) = &**webhook.handler();
+    assert_eq!((count.load(Ordering::SeqCst), inner.finished.load(Ordering::SeqCst)), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_never_ends_keeps_its_place_and_nothing_else() {
+    struct Stuck;
+
+    #[async_trait]
+    impl EventHandler for Stuck {
+        async fn on_unknown(&self, _: &Event) -> HandlerResult {
+            pending().await
+        }
+    }
+
+    let webhook = Webhook::new(verifier(), Stuck);
+    assert!(send(&webhook, post(&signed(), event_json("New").to_string())).await.is_ok());
+    assert!(send(&webhook, post(&signed(), event_json("SessionEnd").to_string())).await.is_ok());
+    assert_eq!(webhook.in_flight(), 1);
+}

@@ -1,0 +1,242 @@
+//! Every event reaches its method, with everything that its sender said.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tencent_desk_webhook::{
+    Event, EventHandler, Webhook,
+    event::{EndReason, EventKind, EventName, Sender, Stage, TransferStep},
+};
+
+use crate::support::{APP, Recorder, deliver, event_json, fixture, post, send, signed, verifier};
+
+#[tokio::test]
+async fn each_documented_name_reaches_its_method() {
+    let names = [
+        ("SessionBegin", "on_session_begin"),
+        ("ChatBot.UserSendMsg", "on_message"),
+        ("ChatBot.RobotSendMsg", "on_message"),
+        ("Human.UserSendMsg", "on_message"),
+        ("Human.AgentSendMsg", "on_message"),
+        ("TransferringToHuman", "on_transfer"),
+        ("TransferringToHumanWait", "on_transfer"),
+        ("TransferToHumanSuccess", "on_transfer"),
+        ("NoAgentOnline", "on_transfer"),
+        ("AgentForward", "on_transfer"),
+        ("SatisfactionSelected", "on_satisfaction"),
+        ("SessionUserEnd", "on_session_end"),
+        ("SessionAgentEnd", "on_session_end"),
+        ("SessionUserTimeoutEnd", "on_session_end"),
+        ("SessionAgentTimeoutEnd", "on_session_end"),
+        ("SessionPendingAutoFinishEnd", "on_session_end"),
+        ("SessionEnd", "on_session_end"),
+        ("Human.SomethingNew", "on_unknown"),
+        ("sessionbegin", "on_unknown"),
+    ];
+    assert_eq!(EventName::documented().count(), 17);
+    for (name, method) in names {
+        let (got, event) = deliver(event_json(name)).await;
+        assert_eq!(got, method, "{name}");
+        assert_eq!(event.name.as_str(), name);
+        assert_eq!(event.session_id, "s-1");
+        assert_eq!(event.time, UNIX_EPOCH + Duration::from_millis(1_725_540_020_017));
+        assert_eq!(matches!(event.name, EventName::Other(_)), method == "on_unknown", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_category_tells_who_and_how() {
+    let kind = async |name: &str| deliver(event_json(name)).await.1.kind;
+    let sent = async |name: &str| match kind(name).await {
+        EventKind::Message(message) => (message.stage, message.sender),
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(sent("ChatBot.UserSendMsg").await, (Stage::ChatBot, Sender::User));
+    assert_eq!(sent("ChatBot.RobotSendMsg").await, (Stage::ChatBot, Sender::Robot));
+    assert_eq!(sent("Human.UserSendMsg").await, (Stage::Human, Sender::User));
+    assert_eq!(sent("Human.AgentSendMsg").await, (Stage::Human, Sender::Agent));
+    for (name, step) in [
+        ("TransferringToHuman", TransferStep::Started),
+        ("TransferringToHumanWait", TransferStep::Waiting),
+        ("TransferToHumanSuccess", TransferStep::Succeeded),
+        ("NoAgentOnline", TransferStep::NoAgentOnline),
+        ("AgentForward", TransferStep::Forwarded),
+    ] {
+        assert!(matches!(kind(name).await, EventKind::Transfer(transfer) if transfer.step == step), "{name}");
+    }
+    for (name, reason) in [
+        ("SessionUserEnd", EndReason::User),
+        ("SessionAgentEnd", EndReason::Agent),
+        ("SessionUserTimeoutEnd", EndReason::UserTimeout),
+        ("SessionAgentTimeoutEnd", EndReason::AgentTimeout),
+        ("SessionPendingAutoFinishEnd", EndReason::LeftQueue),
+        ("SessionEnd", EndReason::Unstated),
+    ] {
+        assert!(matches!(kind(name).await, EventKind::SessionEnd(end) if end.reason == reason), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_documented_samples_read_as_printed() {
+    for name in ["desk_session_event_intl_doc", "desk_session_event_cn_doc"] {
+        let body = fixture(name);
+        let (method, event) = deliver(&body).await;
+        assert_eq!(method, "on_message");
+        assert_eq!(event.sdk_app_id, APP);
+        assert_eq!(event.session_id, "2baf4d84-beb4-4607-a1ea-6ebcaef3e0e6");
+        assert_eq!(event.channel.as_deref(), Some("SDK"));
+        assert_eq!(event.client_user_id.as_deref(), Some("your_user_id"));
+        assert_eq!(event.customer_service_id.as_deref(), Some("@customer_service_account"));
+        assert_eq!(event.agent_id.as_deref(), Some("test@qq.com"));
+        assert_eq!(event.is_contact_user, Some(false));
+        assert_eq!(event.cloud_custom_data.as_deref(), Some("your cloud custom data"));
+        assert_eq!(event.stray.stars, Some(5), "which event has stars is not documented");
+        assert_eq!(event.stray.from_agent_id, None, "empty in the sample");
+        assert_eq!(event.raw(), body);
+        let EventKind::Message(message) = &event.kind else { panic!("{event:?}") };
+        assert_eq!(message.key.as_deref(), Some("152_1600012345_abcdefg"));
+        assert_eq!(message.text(), "请问如何申请退费?");
+    }
+}
+
+#[tokio::test]
+async fn a_field_lands_in_its_category_and_astray_elsewhere() {
+    let mut body: Value = serde_json::from_str(&fixture("desk_session_event_cn_doc")).unwrap();
+    body["ForwardFromAgentId"] = "before@qq.com".into();
+    let mut of = async |name: &str| {
+        body["Event"] = name.into();
+        deliver(&body).await.1
+    };
+
+    let rated = of("SatisfactionSelected").await;
+    assert!(matches!(&rated.kind, EventKind::Satisfaction(satisfaction) if satisfaction.stars == Some(5)));
+    assert_eq!((rated.stray.stars, rated.stray.elements.len()), (None, 1));
+
+    let forwarded = of("AgentForward").await;
+    let EventKind::Transfer(transfer) = &forwarded.kind else { panic!("{forwarded:?}") };
+    assert_eq!(transfer.from_agent_id.as_deref(), Some("before@qq.com"));
+    assert_eq!((forwarded.stray.from_agent_id.as_deref(), forwarded.stray.stars), (None, Some(5)));
+
+    let unknown = of("Human.SomethingNew").await;
+    assert_eq!(unknown.stray.msg_key.as_deref(), Some("152_1600012345_abcdefg"));
+    assert_eq!(unknown.stray.elements[0].text().as_deref(), Some("请问如何申请退费?"));
+}
+
+/// Everything that is documented, for whichever event, serialises under the wire's name and with the value that was sent.
+#[tokio::test]
+async fn an_event_serialises_as_the_wire_names_it() {
+    let mut sent: Value = serde_json::from_str(&fixture("desk_session_event_cn_doc")).unwrap();
+    sent["ForwardFromAgentId"] = "before@qq.com".into();
+    for name in EventName::documented().map(|name| name.to_string()).chain(["Some.Other".to_owned()]) {
+        sent["Event"] = name.as_str().into();
+        let recorder = Recorder::default();
+        let query = format!("{}&RequestID=r-1&ClientIP=10.0.0.7&OptPlatform=iOS", signed());
+        assert!(
+            send(&Webhook::new(verifier(), recorder.clone()), post(&query, sent.to_string())).await.is_ok()
+        );
+        let (_, event) = recorder.got().remove(0);
+
+        let mut expected = sent.clone();
+        expected["SdkAppid"] = APP.into();
+        expected["RequestID"] = "r-1".into();
+        expected["ClientIP"] = "10.0.0.7".into();
+        expected["OptPlatform"] = "iOS".into();
+        expected["Raw"] = sent.to_string().into();
+        assert_eq!(serde_json::to_value(&event).unwrap(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_reads_as_absent_is_left_out() {
+    let body = json!({
+        "SessionId": "s", "Event": "Human.UserSendMsg", "EventTime": "12", "AgentId": "", "MsgKey": null,
+        "MsgBody": [], "SatisfactionSelected": 0, "ForwardFromAgentId": 5, "ClientUserId": {}, "IsContactUser": 0,
+    });
+    let (_, event) = deliver(&body).await;
+    let expected = json!({
+        "SdkAppid": APP, "CallbackCommand": "Desk.SessionEventNotify", "SessionId": "s", "Event": "Human.UserSendMsg",
+        "EventTime": 12, "IsContactUser": false, "Raw": body.to_string(),
+    });
+    assert_eq!(serde_json::to_value(event).unwrap(), expected);
+}
+
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+struct Envelope {
+    id: u64,
+    #[serde(flatten)]
+    event: Event,
+}
+
+fn check_round_trips(event: Event) {
+    let line = serde_json::to_string(&event).unwrap();
+    assert!(!line.contains('\n'), "{line}");
+    assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    assert_eq!(serde_json::from_slice::<Event>(line.as_bytes()).unwrap(), event);
+    assert_eq!(serde_json::from_reader::<_, Event>(line.as_bytes()).unwrap(), event);
+    let value = serde_json::to_value(&event).unwrap();
+    assert_eq!(serde_json::from_value::<Event>(value).unwrap(), event);
+    let envelope = Envelope { id: 7, event };
+    let line = serde_json::to_string(&envelope).unwrap();
+    assert_eq!(serde_json::from_str::<Envelope>(&line).unwrap(), envelope);
+}
+
+#[tokio::test]
+async fn an_event_comes_back_equal() {
+    for name in EventName::documented().map(|name| name.to_string()).chain(["Some.Other".to_owned()]) {
+        let mut body: Value = serde_json::from_str(&fixture("desk_session_event_cn_doc")).unwrap();
+        body["Event"] = name.into();
+        body["Unknown"] = json!({"deep": [1, 2.5, null]});
+        check_round_trips(deliver(format!("{body:#}\r\n")).await.1);
+        check_round_trips(deliver(event_json(body["Event"].as_str().unwrap())).await.1);
+    }
+    let mut elements: Vec<Value> =
+        crate::elements::fixtures().into_iter().map(|(_, element)| element).collect();
+    elements.extend([
+        json!({"MsgType": "TIMNewElem", "MsgContent": {"a": 1e-7}}),
+        json!("odd"),
+        json!(7),
+        json!([null]),
+    ]);
+    let mut body = event_json("Human.UserSendMsg");
+    body["MsgBody"] = elements.into();
+    check_round_trips(deliver(&body).await.1);
+
+    let too_deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    let hard = format!(
+        r#"{{"SessionId":"s","Event":"Human.UserSendMsg","EventTime":-5,"MsgBody":[{too_deep},1e999,
+            {{"MsgType":"TIMLocationElem","MsgContent":{{"Latitude":29.340656774469956,"Longitude":1e999}}}}]}}"#
+    );
+    check_round_trips(deliver(hard).await.1);
+}
+
+#[tokio::test]
+async fn a_changed_event_comes_back_changed() {
+    let (_, mut event) = deliver(fixture("desk_session_event_cn_doc")).await;
+    event.agent_id = None;
+    event.session_id = "another".to_owned();
+    check_round_trips(event);
+}
+
+#[test]
+fn an_incomplete_record_says_what_is_missing() {
+    let error = serde_json::from_value::<Event>(event_json("SessionBegin")).unwrap_err();
+    assert!(error.to_string().contains("SdkAppid"), "{error}");
+    let error = serde_json::from_value::<Event>(json!({"SdkAppid": 1, "Event": "SessionBegin"})).unwrap_err();
+    assert!(error.to_string().contains("SessionId"), "{error}");
+}
+
+#[tokio::test]
+async fn handlers_can_be_chosen_at_run_time() {
+    let recorder = Recorder::default();
+    let boxed: Box<dyn EventHandler> = Box::new(recorder.clone());
+    let shared: std::sync::Arc<dyn EventHandler> = std::sync::Arc::new(boxed);
+    let webhook = Webhook::new(verifier(), shared);
+    for name in EventName::documented().map(|name| name.to_string()).chain(["Some.Other".to_owned()]) {
+        assert!(send(&webhook, post(&signed(), event_json(&name).to_string())).await.is_ok());
+        let (method, event) = recorder.got().remove(0);
+        recorder.forget();
+        assert_eq!(event.name.as_str(), name);
+        assert_eq!(method, deliver(event_json(&name)).await.0);
+    }
+}

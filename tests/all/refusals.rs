@@ -1,0 +1,91 @@
+//! The table of refusals in the documentation is the one in the code.
+
+use tencent_desk_webhook::{HandlerError, Refusal, Verifier, Webhook};
+
+use crate::support::{APP, Recorder, post, send};
+
+const ALL: [Refusal; 23] = [
+    Refusal::HandlerFailed,
+    Refusal::QueryTooLong,
+    Refusal::AmbiguousQuery,
+    Refusal::MalformedApp,
+    Refusal::ContentEncoding,
+    Refusal::BodyBrokeOff,
+    Refusal::NotUtf8,
+    Refusal::EmptyBody,
+    Refusal::NoCommand,
+    Refusal::CommandConflict,
+    Refusal::Unsigned,
+    Refusal::MalformedTime,
+    Refusal::Stale,
+    Refusal::WrongSignature,
+    Refusal::ForeignApp,
+    Refusal::Method,
+    Refusal::BodyTooSlow,
+    Refusal::BodyTooLarge,
+    Refusal::Overloaded,
+    Refusal::Unavailable,
+    Refusal::DeadlinePassed,
+    Refusal::NoRuntime,
+    Refusal::Interrupted,
+];
+
+#[test]
+fn each_reason_has_its_row() {
+    let documented: Vec<String> = include_str!("../../src/error.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("/// | ")?.split_once(" | what").is_none().then_some(line))
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let name = cells.get(3)?.split('`').nth(1)?;
+            Some(format!("{} {} {name}", cells[1], cells[2]))
+        })
+        .collect();
+    let mut coded: Vec<String> = ALL
+        .iter()
+        .map(|refusal| format!("{} {} {refusal:?}", refusal.code(), refusal.status().as_u16()))
+        // These two carry data, so their names cannot be shown by `Debug`; other tests provoke them.
+        .chain(["40008 400 NotJson".to_owned(), "40011 400 MissingField".to_owned()])
+        .collect();
+    coded.sort();
+    assert_eq!(documented, coded);
+}
+
+#[test]
+fn codes_are_distinct_and_tell_their_status() {
+    for refusal in ALL {
+        assert_eq!(refusal.code() / 100, u32::from(refusal.status().as_u16()), "{refusal:?}");
+        assert_eq!(ALL.iter().filter(|other| other.code() == refusal.code()).count(), 1, "{refusal:?}");
+        let said = refusal.to_string();
+        assert!(!said.contains(['"', '\\']) && said.chars().all(|c| (' '..='~').contains(&c)), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_sender_is_told_where_reading_stopped() {
+    let webhook = Webhook::new(Verifier::dangerous_unsigned(APP), Recorder::default());
+    let answer = send(&webhook, post(&format!("SdkAppid={APP}"), "{\"secret\":\n  oops")).await;
+    assert!(answer.body.contains("line 2, column 3"), "{answer:?}");
+    assert!(!answer.body.contains("secret") && !answer.body.contains("oops"), "{answer:?}");
+}
+
+#[test]
+fn any_error_becomes_a_handlers_error() {
+    fn by_question_mark(kind: u8) -> Result<(), HandlerError> {
+        match kind {
+            0 => "x".parse::<u8>().map(drop)?,
+            1 => Err("text")?,
+            2 => Err(String::from("text"))?,
+            _ => Err(Box::<dyn std::error::Error + Send + Sync>::from("boxed"))?,
+        }
+        Ok(())
+    }
+    for kind in 0..4 {
+        let error = by_question_mark(kind).unwrap_err();
+        assert!(!error.is_permanent() && !error.is_unavailable() && !error.to_string().is_empty());
+    }
+    assert!(HandlerError::permanent("no").is_permanent());
+    assert!(HandlerError::unavailable("no").is_unavailable());
+    let error = HandlerError::from(std::io::Error::other("disk"));
+    assert!(error.cause().downcast_ref::<std::io::Error>().is_some());
+}

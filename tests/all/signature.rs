@@ -1,0 +1,210 @@
+//! Whose deliveries are let in.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Method, Request};
+use sha2::{Digest as _, Sha256};
+use tencent_desk_webhook::{Verifier, Webhook, webhook::Token};
+
+use crate::support::{
+    APP, Answer, COMMAND, NOW, Recorder, SIGN, TOKEN, at, event_json, post, send, signed, verifier,
+};
+
+fn sign(token: &str, time: u64) -> String {
+    Sha256::digest(format!("{token}{time}")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn query(app: u64, token: &str, time: u64) -> String {
+    format!("SdkAppid={app}&CallbackCommand={COMMAND}&Sign={}&RequestTime={time}", sign(token, time))
+}
+
+async fn ask(verifier: Verifier, query: &str) -> Answer {
+    send(&Webhook::new(verifier, Recorder::default()), post(query, event_json("SessionBegin").to_string()))
+        .await
+}
+
+#[tokio::test]
+async fn the_documented_vector_is_accepted() {
+    assert_eq!(sign(TOKEN, NOW), SIGN);
+    assert!(ask(verifier(), &signed()).await.is_ok());
+}
+
+#[tokio::test]
+async fn any_other_signature_is_refused() {
+    let mut wrong = vec![
+        (format!("Sign={SIGN}"), "Sign=".to_owned(), 40101),
+        (format!("&Sign={SIGN}"), String::new(), 40101),
+        (format!("&RequestTime={NOW}"), String::new(), 40101),
+        (format!("RequestTime={NOW}"), "RequestTime=".to_owned(), 40101),
+        (SIGN.to_owned(), "x".repeat(64), 40104),
+        (SIGN.to_owned(), SIGN[..63].to_owned(), 40104),
+        (SIGN.to_owned(), format!("{SIGN}0"), 40104),
+        (SIGN.to_owned(), format!("+{}", &SIGN[1..]), 40104),
+        (SIGN.to_owned(), "e".to_owned() + "é".repeat(31).as_str(), 40104),
+        (SIGN.to_owned(), sign("xxxyyy", NOW), 40104),
+        (format!("RequestTime={NOW}"), format!("RequestTime={}", NOW + 1), 40104),
+        (format!("RequestTime={NOW}"), format!("RequestTime=0{NOW}"), 40104),
+    ];
+    for digit in 0..64 {
+        let mut flipped = SIGN.to_owned();
+        let other = if &SIGN[digit..=digit] == "0" { "1" } else { "0" };
+        flipped.replace_range(digit..=digit, other);
+        wrong.push((SIGN.to_owned(), flipped, 40104));
+    }
+    for malformed in ["abc", "1669872112.0", "-1669872112", "166987211212", "0x6388", "%2B669872112"] {
+        wrong.push((format!("RequestTime={NOW}"), format!("RequestTime={malformed}"), 40102));
+    }
+    for (right, wrong, code) in wrong {
+        let query: String = percent_encode(&signed().replace(&right, &wrong));
+        let answer = ask(verifier(), &query).await;
+        assert_eq!((answer.status, answer.code), (401, code), "{query}");
+        assert!(!answer.body.contains(&SIGN[..8]) && !answer.body.contains(TOKEN), "{}", answer.body);
+    }
+}
+
+fn percent_encode(query: &str) -> String {
+    query.chars().map(|c| if c.is_ascii() { c.to_string() } else { "%C3%A9".to_owned() }).collect()
+}
+
+#[tokio::test]
+async fn the_window_is_inclusive_both_ways() {
+    for (distance, fresh) in [(-61, false), (-60, true), (0, true), (60, true), (61, false)] {
+        let now = NOW.saturating_add_signed(distance);
+        let answer = ask(Verifier::signed(APP, TOKEN).clock(move || at(now)), &signed()).await;
+        assert_eq!(answer.is_ok(), fresh, "{distance}: {answer:?}");
+        if !fresh {
+            assert_eq!((answer.status, answer.code), (401, 40103));
+        }
+    }
+    let wide = Verifier::signed(APP, TOKEN).window(Duration::from_secs(3600)).clock(|| at(NOW + 3600));
+    assert!(ask(wide, &signed()).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_systems_clock_is_the_default() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!(ask(Verifier::signed(APP, TOKEN), &query(APP, TOKEN, now)).await.is_ok());
+    assert_eq!(ask(Verifier::signed(APP, TOKEN), &signed()).await.code, 40103);
+}
+
+#[tokio::test]
+async fn a_foreign_or_missing_app_is_refused() {
+    for query in [
+        query(1_400_000_001, TOKEN, NOW),
+        signed().replace("SdkAppid=1400000000&", ""),
+        "SdkAppid=7".to_owned(),
+        String::new(),
+    ] {
+        let answer = ask(verifier(), &query).await;
+        assert_eq!((answer.status, answer.code), (403, 40301), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn each_app_has_its_own_tokens() {
+    let verifier =
+        || verifier().also_accept("old").app(7, "seven").also_accept("old seven").app(APP, "third");
+    for (app, token, accepted) in [
+        (APP, TOKEN, true),
+        (APP, "old", true),
+        (APP, "third", true),
+        (APP, "seven", false),
+        (7, "seven", true),
+        (7, "old seven", true),
+        (7, TOKEN, false),
+        (7, "third", false),
+    ] {
+        let answer = ask(verifier(), &query(app, token, NOW)).await;
+        assert_eq!(answer.is_ok(), accepted, "{app} {token}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn unsigned_mode_checks_the_app_and_nothing_else() {
+    let unsigned = || Verifier::dangerous_unsigned(APP);
+    for query in ["SdkAppid=1400000000", "SdkAppid=1400000000&Sign=00&RequestTime=x", &signed()] {
+        assert!(ask(unsigned(), query).await.is_ok(), "{query}");
+    }
+    assert_eq!(ask(unsigned(), "SdkAppid=7").await.code, 40301);
+    assert_eq!(ask(unsigned(), "").await.code, 40301);
+}
+
+#[tokio::test]
+async fn the_verifier_is_exchanged_while_running() {
+    let webhook = Webhook::new(verifier(), Recorder::default());
+    let clone = webhook.clone();
+    let body = event_json("SessionBegin").to_string();
+    webhook.set_verifier(Verifier::signed(APP, "new").clock(|| at(NOW)));
+    assert_eq!(send(&clone, post(&signed(), body.clone())).await.code, 40104);
+    assert!(send(&clone, post(&query(APP, "new", NOW), body)).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_consoles_url_check_is_answered_and_nothing_else_without_a_command() {
+    let recorder = Recorder::default();
+    let webhook = Webhook::new(verifier(), recorder.clone());
+    let probe = format!("Sign={SIGN}&RequestTime={NOW}");
+    for query in [probe.clone(), format!("SdkAppid={APP}&{probe}")] {
+        for body in ["", " \r\n"] {
+            assert!(send(&webhook, post(&query, body)).await.is_ok(), "{query} {body:?}");
+        }
+    }
+    let event = event_json("SessionBegin").to_string();
+    assert_eq!(send(&webhook, post(&probe, event.clone())).await.code, 40301);
+    assert_eq!(send(&webhook, post(&format!("Sign={SIGN}"), "")).await.code, 40301);
+    assert_eq!(send(&webhook, post(&format!("CallbackCommand={COMMAND}&{probe}"), "")).await.code, 40301);
+    assert_eq!(recorder.got().len(), 0);
+}
+
+#[tokio::test]
+async fn only_post_is_served() {
+    let webhook = Webhook::new(verifier(), Recorder::default());
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH] {
+        let request =
+            Request::builder().method(&method).uri(format!("/?{}", signed())).body(String::new()).unwrap();
+        let response = webhook.handle(request).await;
+        assert_eq!(response.headers()["allow"], "POST");
+        assert_eq!(crate::support::answer(response).await.code, 40501, "{method}");
+    }
+}
+
+#[test]
+fn secrets_are_shown_nowhere() {
+    let token = Token::new("a-very-secret-token").unwrap();
+    let verifier = Verifier::signed(APP, token.clone()).also_accept("another-secret-token");
+    let webhook = Webhook::new(verifier.clone(), Recorder::default());
+    for shown in
+        [format!("{token:?}"), format!("{verifier:?}"), format!("{verifier:#?}"), format!("{webhook:?}")]
+    {
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}
+
+#[test]
+fn a_blank_token_is_an_error_of_set_up() {
+    for blank in ["", " ", "\n\t"] {
+        assert!(Token::new(blank).unwrap_err().to_string().contains("blank"));
+        assert!(std::panic::catch_unwind(|| Verifier::signed(APP, blank)).is_err());
+        assert!(std::panic::catch_unwind(|| Verifier::signed(APP, TOKEN).also_accept(blank)).is_err());
+        assert!(std::panic::catch_unwind(|| Verifier::signed(APP, TOKEN).app(7, blank.to_owned())).is_err());
+    }
+    assert!(std::panic::catch_unwind(|| Verifier::dangerous_unsigned(APP).also_accept(TOKEN)).is_err());
+}
+
+#[tokio::test]
+async fn the_clock_is_asked_anew_for_each_request() {
+    let now = Arc::new(AtomicU64::new(NOW));
+    let clock = Arc::clone(&now);
+    let verifier = Verifier::signed(APP, TOKEN).clock(move || at(clock.load(Ordering::SeqCst)));
+    let webhook = Webhook::new(verifier, Recorder::default());
+    let body = event_json("SessionBegin").to_string();
+    assert!(send(&webhook, post(&signed(), body.clone())).await.is_ok());
+    now.store(NOW + 61, Ordering::SeqCst);
+    assert_eq!(send(&webhook, post(&signed(), body)).await.code, 40103);
+}
