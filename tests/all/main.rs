@@ -19,3 +19,7 @@ mod elements;
 mod dispatch;
 
 mod refusals;
+
+mod doors;
+
+mod contract;

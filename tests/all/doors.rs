@@ -1,0 +1,159 @@
+//! The three doors, each on a real socket, and a client that says exactly what it is told to.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tencent_desk_webhook::{EventHandler, Webhook};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    #[cfg(feature = "axum")]
+    Axum,
+    #[cfg(feature = "actix-web")]
+    ActixWeb,
+    #[cfg(feature = "hyper")]
+    Hyper,
+}
+
+pub(crate) const DOORS: &[Door] = &[
+    #[cfg(feature = "axum")]
+    Door::Axum,
+    #[cfg(feature = "actix-web")]
+    Door::ActixWeb,
+    #[cfg(feature = "hyper")]
+    Door::Hyper,
+];
+
+impl Door {
+    /// Serves `webhook` for every method, the way the README mounts it.
+    pub(crate) async fn open<H: EventHandler>(self, webhook: Webhook<H>) -> SocketAddr {
+        match self {
+            #[cfg(feature = "axum")]
+            Self::Axum => {
+                let app = axum::Router::new().route("/desk/callback", axum::routing::any(webhook));
+                let (listener, address) = listen().await;
+                tokio::spawn(async move { axum::serve(listener, app).await });
+                address
+            }
+            #[cfg(feature = "actix-web")]
+            Self::ActixWeb => {
+                use actix_web::{App, HttpServer, web};
+
+                let app = move || App::new().route("/desk/callback", web::route().to(webhook.clone()));
+                let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+                let address = server.addrs()[0];
+                tokio::spawn(server.run());
+                address
+            }
+            #[cfg(feature = "hyper")]
+            Self::Hyper => {
+                let (listener, address) = listen().await;
+                tokio::spawn(async move {
+                    loop {
+                        let io = hyper_util::rt::TokioIo::new(listener.accept().await.unwrap().0);
+                        tokio::spawn(
+                            hyper::server::conn::http1::Builder::new().serve_connection(io, webhook.clone()),
+                        );
+                    }
+                });
+                address
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "axum", feature = "hyper"))]
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+pub(crate) struct Client {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn closes(&self) -> bool {
+        self.header("connection") == Some("close")
+    }
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), received: Vec::new() }
+    }
+
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Writes for as long as the server takes it.
+    pub(crate) async fn write_until_refused(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref()).await;
+    }
+
+    /// The next response; a client's patience here is far above any limit of the library.
+    pub(crate) async fn read(&mut self, has_body: bool) -> Reply {
+        tokio::time::timeout(Duration::from_secs(30), self.read_reply(has_body))
+            .await
+            .expect("no response in 30 s")
+    }
+
+    async fn read_reply(&mut self, has_body: bool) -> Reply {
+        let end = loop {
+            match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(end) => break end,
+                None => {
+                    assert!(self.receive().await, "closed: {:?}", String::from_utf8_lossy(&self.received))
+                }
+            }
+        };
+        let head = String::from_utf8(self.received.drain(..end + 4).collect()).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<_> = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let mut reply = Reply { status, headers, body: String::new() };
+        if has_body && status >= 200 {
+            let length: usize = reply.header("content-length").unwrap().parse().unwrap();
+            while self.received.len() < length {
+                assert!(self.receive().await, "closed in mid-body");
+            }
+            reply.body = String::from_utf8(self.received.drain(..length).collect()).unwrap();
+        }
+        reply
+    }
+
+    /// Whether the server closes the connection without another byte.
+    pub(crate) async fn sees_the_end(&mut self) -> bool {
+        let end = tokio::time::timeout(Duration::from_secs(30), self.receive())
+            .await
+            .expect("still open after 30 s");
+        !end && self.received.is_empty()
+    }
+
+    async fn receive(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        let count = self.stream.read(&mut buffer).await.unwrap_or(0);
+        self.received.extend_from_slice(&buffer[..count]);
+        count > 0
+    }
+}
