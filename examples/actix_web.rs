@@ -7,7 +7,7 @@ use std::error::Error;
 use actix_web::{App, HttpServer, web};
 use tencent_desk_webhook::Webhook;
 
-use crate::common::{GRACE, Settings, stop_signal};
+use crate::common::{GRACE, Settings, cannot_listen, stop_signal};
 
 // With `#[tokio::main]` handlers go on on all of tokio's threads; with `#[actix_web::main]` all would share the main one.
 #[tokio::main]
@@ -20,7 +20,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let stop = stop_signal()?;
     let server =
         HttpServer::new(move || App::new().route("/desk/callback", web::route().to(mounted.clone())))
-            .bind(&settings.listen)?
+            .bind(&settings.listen)
+            .map_err(|error| cannot_listen(&settings.listen, error))?
             .disable_signals() // actix-web's own take Ctrl-C as an order to drop everything
             .shutdown_timeout(GRACE.as_secs());
     for address in server.addrs() {

@@ -8,7 +8,7 @@ use axum::{Router, routing::any};
 use tencent_desk_webhook::Webhook;
 use tokio::{net::TcpListener, time::sleep};
 
-use crate::common::{GRACE, Settings, stop_signal};
+use crate::common::{GRACE, Settings, cannot_listen, stop_signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -17,7 +17,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new().route("/desk/callback", any(webhook.clone()));
 
     let (stop, last_call) = (stop_signal()?, stop_signal()?);
-    let listener = TcpListener::bind(&settings.listen).await?;
+    let listener =
+        TcpListener::bind(&settings.listen).await.map_err(|error| cannot_listen(&settings.listen, error))?;
     println!("listening on http://{}/desk/callback", listener.local_addr()?);
 
     tokio::select! {

@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::common::{GRACE, Settings, stop_signal};
+use crate::common::{GRACE, Settings, cannot_listen, stop_signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -42,7 +42,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connections = GracefulShutdown::new();
 
     let mut stop = pin!(stop_signal()?);
-    let listener = TcpListener::bind(&settings.listen).await?;
+    let listener =
+        TcpListener::bind(&settings.listen).await.map_err(|error| cannot_listen(&settings.listen, error))?;
     println!("listening on http://{}/desk/callback", listener.local_addr()?);
     loop {
         let stream = tokio::select! {

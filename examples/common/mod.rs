@@ -35,6 +35,10 @@ impl Settings {
     }
 }
 
+pub(crate) fn cannot_listen(listen: &str, error: io::Error) -> String {
+    format!("cannot listen on DESK_LISTEN ({listen:?}): {error}")
+}
+
 fn number(name: &str, default: u64) -> Result<u64, Box<dyn Error>> {
     let Some(digits) = variable(name)? else { return Ok(default) };
     digits.parse().map_err(|_| format!("{name} is {digits:?}, and has to be a number").into())

@@ -23,3 +23,7 @@ mod refusals;
 mod doors;
 
 mod contract;
+
+mod connections;
+
+mod examples;

@@ -1,0 +1,269 @@
+//! What clients do to connections: hang up, stall, announce, expect; and the ways to mount a webhook.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tencent_desk_webhook::{Event, EventHandler, HandlerResult, Webhook, async_trait};
+use tokio::sync::Semaphore;
+
+use crate::{
+    doors::{Client, DOORS, Door},
+    support::{OK, Recorder, event_json, signed, verifier},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn head(query: &str, extra: &str) -> String {
+    format!("POST /desk/callback?{query} HTTP/1.1\r\nHost: desk.test\r\n{extra}\r\n")
+}
+
+fn good(name: &str) -> String {
+    let body = event_json(name).to_string();
+    format!("{}{body}", head(&signed(), &format!("Content-Length: {}\r\n", body.len())))
+}
+
+async fn check_healthy(address: SocketAddr, door: Door) {
+    let mut healthy = Client::connect(address).await;
+    healthy.write(good("SessionEnd")).await;
+    assert_eq!(healthy.read(true).await.body, OK, "{door:?}");
+}
+
+/// Starts, waits for a permit, and counts.
+struct Patient {
+    started: AtomicUsize,
+    finished: AtomicUsize,
+    permits: Semaphore,
+}
+
+impl Patient {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            started: AtomicUsize::new(0),
+            finished: AtomicUsize::new(0),
+            permits: Semaphore::new(0),
+        })
+    }
+
+    async fn wait_for_start(&self, count: usize) {
+        while self.started.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[async_trait]
+impl EventHandler for Patient {
+    async fn on_unknown(&self, event: &Event) -> HandlerResult {
+        self.started.fetch_add(1, Ordering::SeqCst);
+        assert_ne!(event.name.as_str(), "Panic.Now");
+        self.permits.acquire().await?.forget();
+        assert_ne!(event.name.as_str(), "Panic.Later");
+        self.finished.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_only_announced_is_answered_at_once() {
+    for &door in DOORS {
+        let address = door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR)).await;
+        for (query, status) in
+            [(String::new(), 403), (signed().replace("Sign=1", "Sign=2"), 401), (signed(), 413)]
+        {
+            let mut client = Client::connect(address).await;
+            client.write(head(&query, "Content-Length: 1073741824\r\n")).await;
+            let reply = client.read(true).await;
+            assert_eq!((reply.status, reply.closes()), (status, true), "{door:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_who_expects_100_gets_its_refusal_first() {
+    for &door in DOORS {
+        let address = door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR)).await;
+        let expecting = "Content-Length: 1073741824\r\nExpect: 100-continue\r\n";
+        let mut client = Client::connect(address).await;
+        client.write(head("", expecting)).await;
+        let mut reply = client.read(true).await;
+        // actix-web answers `Expect` itself, before any handler is asked.
+        #[cfg(feature = "actix-web")]
+        if door == Door::ActixWeb {
+            assert_eq!(reply.status, 100);
+            reply = client.read(true).await;
+        }
+        assert_eq!((reply.status, reply.closes()), (403, true), "{door:?}");
+
+        let body = event_json("SessionBegin").to_string();
+        let mut client = Client::connect(address).await;
+        let expecting = format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len());
+        client.write(head(&signed(), &expecting)).await;
+        assert_eq!(client.read(false).await.status, 100, "{door:?}");
+        client.write(body).await;
+        assert_eq!(client.read(true).await.body, OK, "{door:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalled_clients_delay_nobody() {
+    for &door in DOORS {
+        let address = door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR)).await;
+        let mut stalled = Vec::new();
+        for n in 0..300 {
+            let mut client = Client::connect(address).await;
+            client.write(head(&signed(), "Content-Length: 1000\r\n")).await;
+            client.write(if n % 2 == 0 { "{" } else { "" }).await;
+            stalled.push(client);
+        }
+        check_healthy(address, door).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_body_is_answered_408_and_ends_its_connection() {
+    for &door in DOORS {
+        let webhook = Webhook::new(verifier(), Recorder::default()).read_timeout(Duration::from_millis(20));
+        let address = door.open(webhook).await;
+        for extra in ["Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"] {
+            let mut client = Client::connect(address).await;
+            client.write(head(&signed(), extra)).await;
+            let reply = client.read(true).await;
+            assert_eq!((reply.status, reply.closes()), (408, true), "{door:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_in_its_body_leaves_nothing_behind() {
+    for &door in DOORS {
+        let recorder = Recorder::default();
+        let address = door.open(Webhook::new(verifier(), recorder.clone()).read_timeout(HOUR)).await;
+        for sent in ["", "{\"SessionId\":"] {
+            let mut client = Client::connect(address).await;
+            client.write(head(&signed(), "Content-Length: 1000\r\n")).await;
+            client.write(sent).await;
+        }
+        check_healthy(address, door).await;
+        assert_eq!(recorder.got().len(), 1, "{door:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_stops_no_handler() {
+    for &door in DOORS {
+        let handler = Patient::new();
+        let webhook = Webhook::new(verifier(), Arc::clone(&handler));
+        let address = door.open(webhook.clone()).await;
+        for count in 1..=3 {
+            let mut client = Client::connect(address).await;
+            client.write(good("New.Event")).await;
+            handler.wait_for_start(count).await;
+        }
+        handler.permits.add_permits(3);
+        webhook.drained().await;
+        assert_eq!(handler.finished.load(Ordering::SeqCst), 3, "{door:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_is_its_events_error_alone() {
+    for &door in DOORS {
+        let handler = Patient::new();
+        let webhook = Webhook::new(verifier(), Arc::clone(&handler)).deadline(HOUR);
+        let address = door.open(webhook.clone()).await;
+        let mut client = Client::connect(address).await;
+        handler.permits.add_permits(2);
+        for (name, answer) in [("Panic.Now", "20001"), ("Panic.Later", "20001"), ("SessionEnd", ":0}")] {
+            client.write(good(name)).await;
+            let reply = client.read(true).await;
+            assert_eq!(reply.status, 200, "{door:?}");
+            assert!(reply.body.contains(answer), "{name} through {door:?}: {}", reply.body);
+        }
+        assert_eq!(webhook.in_flight(), 0, "{door:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_deadline_the_sender_is_answered_and_the_connection_goes_on() {
+    for &door in DOORS {
+        let handler = Patient::new();
+        let webhook = Webhook::new(verifier(), Arc::clone(&handler))
+            .deadline(Duration::from_millis(20))
+            .max_in_flight(2);
+        let address = door.open(webhook.clone()).await;
+        let mut client = Client::connect(address).await;
+        for status in [200, 200, 503, 503] {
+            client.write(good("New.Event")).await;
+            let reply = client.read(true).await;
+            assert_eq!((reply.status, reply.closes()), (status, false), "{door:?}: {}", reply.body);
+        }
+        handler.permits.add_permits(2);
+        webhook.drained().await;
+        assert_eq!(handler.finished.load(Ordering::SeqCst), 2, "{door:?}");
+    }
+}
+
+#[cfg(feature = "actix-web")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_outlives_the_actix_worker_that_took_its_request() {
+    use actix_web::{App, HttpServer, web};
+
+    let handler = Patient::new();
+    let webhook = Webhook::new(verifier(), Arc::clone(&handler));
+    let mounted = webhook.clone();
+    let app = move || App::new().route("/desk/callback", web::post().to(mounted.clone()));
+    let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let running = server.handle();
+    let server = tokio::spawn(server);
+
+    let mut client = Client::connect(address).await;
+    client.write(good("New.Event")).await;
+    handler.wait_for_start(1).await;
+    running.stop(false).await;
+    server.await.unwrap().unwrap();
+    assert_eq!(handler.finished.load(Ordering::SeqCst), 0);
+    handler.permits.add_permits(1);
+    webhook.drained().await;
+    assert_eq!(handler.finished.load(Ordering::SeqCst), 1);
+}
+
+/// `Webhook` is a handler and a service wherever axum takes one, also with a state and a handler chosen at run time.
+#[cfg(feature = "axum")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axum_mounts_it_in_every_way() {
+    use axum::{
+        Router,
+        routing::{any, post, post_service},
+    };
+
+    let recorder = Recorder::default();
+    let handler: Arc<dyn EventHandler> = Arc::new(recorder.clone());
+    let webhook = Webhook::new(verifier(), handler);
+    let concrete = Webhook::new(verifier(), recorder.clone());
+    let app: Router = Router::<String>::new()
+        .route("/post", post(webhook.clone()))
+        .route("/any", any(concrete))
+        .route("/service", post_service(webhook.clone()))
+        .route_service("/route-service", webhook.clone())
+        .nest_service("/nest", webhook.clone())
+        .fallback(webhook)
+        .with_state("state".to_owned());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let mut client = Client::connect(address).await;
+    for path in ["/post", "/any", "/service", "/route-service", "/nest", "/nest/deep", "/anything"] {
+        client.write(good("SessionBegin").replacen("/desk/callback", path, 1)).await;
+        assert_eq!(client.read(true).await.body, OK, "{path}");
+    }
+    assert_eq!(recorder.got().len(), 7);
+}

@@ -1,0 +1,210 @@
+//! The example servers, as they are run: settings, one line an event, and a stop that loses nothing.
+
+use std::{
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use crate::{
+    doors::Client,
+    support::{OK, event_json, fixture},
+};
+
+const EXAMPLES: &[&str] = &[
+    #[cfg(feature = "axum")]
+    "axum",
+    #[cfg(feature = "actix-web")]
+    "actix_web",
+    #[cfg(feature = "hyper")]
+    "hyper",
+];
+
+/// Far above whatever an example should need.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn example(name: &str) -> Command {
+    let tests = std::env::current_exe().unwrap();
+    let path: PathBuf = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(path.exists(), "{} is missing: run `cargo build --examples --all-features`", path.display());
+    let mut command = Command::new(path);
+    for (variable, _) in std::env::vars().filter(|(variable, _)| variable.starts_with("DESK_")) {
+        command.env_remove(variable);
+    }
+    command
+        .env("DESK_LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+struct Server {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+impl Server {
+    async fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = loop {
+            let line = timeout(PATIENCE, stdout.next_line())
+                .await
+                .unwrap()
+                .unwrap()
+                .expect("it ended before it listened");
+            if let Some((_, url)) = line.split_once("listening on http://") {
+                break url.strip_suffix("/desk/callback").unwrap().to_owned();
+            }
+        };
+        Self { child, stdout, address }
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.address.parse().unwrap()).await
+    }
+
+    async fn event(&mut self) -> Value {
+        let line = timeout(PATIENCE, self.stdout.next_line()).await.unwrap().unwrap().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn terminate(&self, signal: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Its status, what was left on stdout, and all of stderr.
+    async fn end(mut self) -> (ExitStatus, Vec<String>, String) {
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap();
+        let mut lines = Vec::new();
+        while let Some(line) = self.stdout.next_line().await.unwrap() {
+            lines.push(line);
+        }
+        let mut stderr = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
+        (status, lines, stderr)
+    }
+}
+
+fn post(query: &str, body: &str) -> String {
+    format!(
+        "POST /desk/callback?{query} HTTP/1.1\r\nHost: desk.test\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn an_unsigned_server_prints_what_it_gets_and_warns() {
+    for name in EXAMPLES {
+        let mut server = Server::start(example(name)).await;
+        let mut client = server.client().await;
+        let body = fixture("desk_session_event_cn_doc");
+        client.write(post("SdkAppid=1400000000&RequestID=r-1", &body)).await;
+        assert_eq!(client.read(true).await.body, OK, "{name}");
+        let event = server.event().await;
+        assert_eq!(event["Method"], "on_message", "{name}");
+        assert_eq!(event["RequestID"], "r-1", "{name}");
+        assert_eq!(event["Raw"], body, "{name}");
+        assert_eq!(event["MsgBody"][0]["MsgContent"]["Text"], "请问如何申请退费?", "{name}");
+
+        client.write("GET /elsewhere HTTP/1.1\r\nHost: desk.test\r\n\r\n").await;
+        assert_eq!(client.read(true).await.status, 404, "{name}");
+        server.terminate("-TERM");
+        let (status, left, stderr) = server.end().await;
+        assert!(status.success() && left.is_empty(), "{name}: {status} {left:?}");
+        assert!(stderr.contains("signature"), "{name}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_server_refuses_strangers_and_keeps_its_token_to_itself() {
+    for name in EXAMPLES {
+        let mut command = example(name);
+        command.env("DESK_TOKEN", "a-very-secret-token").env("DESK_SDK_APP_ID", "7");
+        let server = Server::start(command).await;
+        let mut client = server.client().await;
+        client.write(post("SdkAppid=7&Sign=00&RequestTime=1", "")).await;
+        let reply = client.read(true).await;
+        assert_eq!(reply.status, 401, "{name}");
+        server.terminate("-INT");
+        let (status, left, stderr) = server.end().await;
+        assert!(status.success() && left.is_empty(), "{name}: {status} {left:?}");
+        assert!(!stderr.contains("secret") && !reply.body.contains("secret"), "{name}: {stderr}");
+    }
+}
+
+/// One handler whose caller waits, one whose caller has gone, one whose deadline has passed, and clients that stall.
+#[tokio::test]
+async fn a_stop_finishes_every_handler_that_has_started() {
+    for name in EXAMPLES {
+        let mut command = example(name);
+        command.env("DESK_HANDLER_MS", "3000");
+        let server = Server::start(command).await;
+        let query = "SdkAppid=1400000000";
+        let mut past_deadline = server.client().await;
+        past_deadline.write(post(query, &event_json("SessionBegin").to_string())).await;
+        assert_eq!(past_deadline.read(true).await.body, OK, "{name}");
+
+        let mut stalled_head = server.client().await;
+        stalled_head.write("POST /desk/callback?").await;
+        let mut stalled_body = server.client().await;
+        stalled_body
+            .write(format!("POST /desk/callback?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{"))
+            .await;
+        let mut gone = server.client().await;
+        gone.write(post(query, &event_json("SessionEnd").to_string())).await;
+        // Its answer tells that a handler has started that came after the other's on this machine's loopback.
+        let mut waiting = server.client().await;
+        waiting.write(post(query, &event_json("AgentForward").to_string())).await;
+        assert_eq!(waiting.read(true).await.body, OK, "{name}");
+        drop(gone);
+        server.terminate("-TERM");
+        let (status, left, stderr) = server.end().await;
+        let mut methods: Vec<String> = left
+            .iter()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["Method"].as_str().unwrap().to_owned())
+            .collect();
+        methods.sort();
+        assert!(status.success(), "{name}: {status} {stderr}");
+        assert_eq!(methods, ["on_session_begin", "on_session_end", "on_transfer"], "{name}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_makes_no_sense_is_an_error_that_names_it() {
+    for name in EXAMPLES {
+        for (variable, value) in [
+            ("DESK_TOKEN", ""),
+            ("DESK_TOKEN", " "),
+            ("DESK_SDK_APP_ID", "desk"),
+            ("DESK_HANDLER_MS", "-1"),
+            ("DESK_LISTEN", "nowhere"),
+        ] {
+            let output =
+                timeout(PATIENCE, example(name).env(variable, value).output()).await.unwrap().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{name} {variable}={value}: {stderr}");
+            assert!(stderr.contains(variable), "{name} {variable}={value}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn the_one_without_a_framework_prints_its_answer() {
+    let output = example("no_framework").into_std().output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && stdout.contains("请问如何申请退费?") && stdout.contains(OK),
+        "{stdout}"
+    );
+}
