@@ -1,4 +1,53 @@
-#![doc = include_str!("../README.md")]
+//! `async fn(http::Request<impl http_body::Body>) -> http::Response<Full<Bytes>>`
+//!
+//! Receives the session events of Tencent Cloud Desk (智能客服, callback `Desk.SessionEventNotify`) and hands them, verified
+//! and typed, to a handler.
+//!
+//! ```
+//! use tencent_desk_webhook::{Event, EventHandler, HandlerResult, Verifier, Webhook, async_trait, event::Message};
+//!
+//! struct Support;
+//!
+//! #[async_trait]
+//! impl EventHandler for Support {
+//!     async fn on_message(&self, event: &Event, message: &Message) -> HandlerResult {
+//!         println!("{}: {}", event.session_id, message.text());
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the console's token"), Support);
+//! let response = webhook.handle(http::Request::new(String::new())).await;
+//! assert_eq!(response.status(), 405); // that was a GET
+//! # }
+//! ```
+//!
+//! # The way of a delivery
+//!
+//! 1. **query**: what the request claims. Nothing of it is believed yet.
+//! 2. **verify**: [`Verifier`] checks the app, the time and the signature.
+//! 3. **body**: read only now, within a size and a time, and **parsed** to an [`Event`].
+//! 4. **dispatch**: the one method of [`EventHandler`] that the event is for, isolated, and waited for up to a deadline.
+//! 5. **response**: the acknowledgement, or a [`Refusal`].
+//!
+//! [`Webhook::handle`] is these five. The doors only translate: with feature `axum` or `actix-web` the [`Webhook`] value is
+//! that framework's handler (`any(webhook)`, `web::route().to(webhook)`), with `hyper` or `tower` a service.
+//!
+//! # What the signature does not protect
+//!
+//! It covers the token and the time, and neither the body nor any other parameter: whoever sees one signed URL can send
+//! any event while the window lasts. Serve the webhook over HTTPS and keep query strings out of logs.
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! |---|---|---|
+//! | `axum` | [`Webhook`] is an `axum::handler::Handler`; includes `tower` | no |
+//! | `actix-web` | [`Webhook`] is an `actix_web::Handler` | no |
+//! | `hyper` | [`Webhook`] is a `hyper::service::Service` | no |
+//! | `tower` | [`Webhook`] is a `tower::Service` | no |
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod webhook;
@@ -27,6 +76,7 @@ mod hyper;
 #[path = "../adapters/tower.rs"]
 mod tower;
 
+/// For implementing [`EventHandler`].
 pub use async_trait::async_trait;
 
 pub use self::{
@@ -35,3 +85,8 @@ pub use self::{
     handler::{EventHandler, HandlerError, HandlerResult},
     webhook::{Verifier, Webhook},
 };
+
+/// The README's code is compiled with the tests.
+#[cfg(all(doctest, feature = "axum", feature = "actix-web", feature = "hyper"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

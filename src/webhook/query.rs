@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 use crate::error::Refusal;
 
 /// The parameters that this library knows. An empty value counts as absent, but for `SdkAppid`.
@@ -30,8 +32,7 @@ impl<'a> Query<'a> {
         }
         let mut claims = Self::default();
         let mut app = None;
-        for pair in query.split('&') {
-            let (name, value) = decode(pair);
+        for (name, value) in pairs(query) {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             if is("SdkAppid") {
                 decide(&mut app, value)?;
@@ -57,13 +58,25 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Allocates only where something is encoded.
-fn decode(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
-    if pair.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default();
+/// Names and values, decoded. Allocates only where something is encoded.
+fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let mut rest = Some(query);
+    std::iter::from_fn(move || {
+        let pair;
+        (pair, rest) = split_at(rest?, b'&');
+        if memchr2(b'%', b'+', pair.as_bytes()).is_some() {
+            return Some(form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default());
+        }
+        let (name, value) = split_at(pair, b'=');
+        Some((Cow::Borrowed(name), Cow::Borrowed(value.unwrap_or_default())))
+    })
+}
+
+fn split_at(text: &str, separator: u8) -> (&str, Option<&str>) {
+    match memchr(separator, text.as_bytes()) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
     }
-    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    (Cow::Borrowed(name), Cow::Borrowed(value))
 }
 
 /// Proxies and receivers disagree on whether the first or the last of two values counts, so two are refused.

@@ -240,7 +240,7 @@ async fn a_failure_that_is_never_fetched_is_reported() {
     let webhook = subject();
     {
         let mut answer = std::pin::pin!(order(&webhook, "wait fail"));
-        poll_fn(|cx| Poll::Ready(assert!(answer.as_mut().poll(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await);
         webhook.handler().release.notify_one();
         while finished(&webhook) == 0 {
             yield_now().await;
@@ -274,7 +274,7 @@ async fn drained_waits_for_every_clone_and_refuses_nobody_meanwhile() {
     {
         let mut drained = std::pin::pin!(webhook.drained());
         for _ in 0..3 {
-            poll_fn(|cx| Poll::Ready(assert!(drained.as_mut().poll(cx).is_pending()))).await;
+            assert!(poll_fn(|cx| Poll::Ready(drained.as_mut().poll(cx).is_pending())).await);
             assert!(order(&webhook, "go").await.is_ok());
         }
         webhook.handler().release.notify_one();
