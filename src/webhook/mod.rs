@@ -12,6 +12,8 @@ mod dispatch;
 
 mod response;
 
+mod token;
+
 mod in_flight;
 
 mod timer;
@@ -30,8 +32,11 @@ use http_body_util::Full;
 use tokio::{runtime::Handle, time::Instant};
 
 use self::verify::Verified;
-pub use self::verify::{BlankToken, Token, Verifier};
 use self::{body::Inbound, in_flight::InFlight, query::Query};
+pub use self::{
+    token::{BlankToken, Token},
+    verify::Verifier,
+};
 use crate::{error::Refusal, handler::EventHandler};
 
 /// Receives deliveries, verifies them, and hands their events to a handler.

@@ -1,6 +1,8 @@
 //! One binary for all tests: what a user, a sender and a stranger see.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+// Without all doors some of what they share has no use.
+#![cfg_attr(not(all(feature = "axum", feature = "actix-web", feature = "hyper")), allow(unused))]
 
 mod support;
 
