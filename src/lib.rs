@@ -47,6 +47,7 @@
 //! | `actix-web` | [`Webhook`] is an `actix_web::Handler` | no |
 //! | `hyper` | [`Webhook`] is a `hyper::service::Service` | no |
 //! | `tower` | [`Webhook`] is a `tower::Service` | no |
+//! | `testing` | deliveries, events and a recording handler for your tests | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -59,6 +60,9 @@ pub mod event;
 mod error;
 
 mod report;
+
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "axum")]
 #[path = "../adapters/axum.rs"]

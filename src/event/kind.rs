@@ -149,7 +149,7 @@ pub struct Stray {
 
 impl Stray {
     /// Takes from what came along what belongs to an event of this name.
-    pub(super) fn claim(&mut self, name: &EventName) -> EventKind {
+    pub(crate) fn claim(&mut self, name: &EventName) -> EventKind {
         match name {
             EventName::SessionBegin => EventKind::SessionBegin(SessionBegin {}),
             EventName::ChatBotUserSendMsg => self.claim_message(Stage::ChatBot, Sender::User),

@@ -29,3 +29,5 @@ mod contract;
 mod connections;
 
 mod examples;
+
+mod corpora;

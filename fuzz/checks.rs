@@ -1,0 +1,132 @@
+//! What holds for every input. The fuzz targets search for one for which it does not; the ordinary tests replay their corpora.
+
+use std::{
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body::{Body, Frame};
+use http_body_util::Full;
+use serde_json::Value;
+use tencent_desk_webhook::{
+    Event, Verifier, Webhook,
+    event::{Element, EventKind},
+    testing::{self, APP, Recorder},
+};
+
+/// The documented signature, which is what `testing::verifier` lets in.
+const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
+
+/// Any query is answered, and only one with the signature is let in.
+pub fn query(data: &[u8]) {
+    let Ok(uri) = Uri::try_from([b"/?", data].concat()) else { return };
+    let ask = |verifier: Verifier| {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        check_answer(now(Webhook::new(verifier, Recorder::default()).handle(request)))
+    };
+    if ask(testing::verifier()) == 0 {
+        let signed = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+            name.eq_ignore_ascii_case("Sign") && value.eq_ignore_ascii_case(SIGN)
+        };
+        assert!(form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).any(signed), "{uri}");
+    }
+    ask(Verifier::dangerous_unsigned(APP));
+}
+
+/// Any body is answered, and an event that was made of one comes back equal from what it serialises to.
+pub fn event(data: &[u8]) {
+    let recorder = Recorder::default();
+    let webhook = Webhook::new(testing::verifier(), recorder.clone());
+    let delivery = testing::Delivery::of(data.to_vec());
+    let code = check_answer(now(webhook.handle(delivery.request())));
+    let events = recorder.events();
+    assert!(events.len() <= usize::from(code == 0));
+    for event in events {
+        assert_eq!(event.raw().as_bytes(), data);
+        let line = serde_json::to_string(&event).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+        assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
+        if let EventKind::Message(message) = &event.kind {
+            message.text();
+            message.elements.iter().for_each(look_at);
+        }
+    }
+}
+
+fn look_at(element: &Element) {
+    if let Element::Custom(custom) = element
+        && let Some(message) = custom.desk_message()
+    {
+        assert!(!message.is_control() || message.text().is_none());
+    }
+}
+
+/// Any request is answered. The first byte picks method and limits; then come lines of query and headers, an empty line, and
+/// a body that arrives in pieces.
+pub fn handle(data: &[u8]) {
+    let Some((&choices, rest)) = data.split_first() else { return };
+    let mut lines = rest.splitn(16, |&byte| byte == b'\n');
+    let Ok(uri) = Uri::try_from([b"/desk/callback?", lines.next().unwrap_or_default()].concat()) else {
+        return;
+    };
+    let mut request = Request::new(Pieces { rest: Bytes::new(), size: usize::from(choices >> 4) + 1 });
+    *request.method_mut() = if choices & 1 == 0 { Method::POST } else { Method::PUT };
+    *request.version_mut() = if choices & 2 == 0 { http::Version::HTTP_11 } else { http::Version::HTTP_2 };
+    *request.uri_mut() = uri;
+    for line in lines.by_ref().take_while(|line| !line.is_empty()) {
+        let mut parts = line.splitn(2, |&byte| byte == b':');
+        let name = HeaderName::from_bytes(parts.next().unwrap_or_default());
+        let value = HeaderValue::from_bytes(parts.next().unwrap_or_default());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            request.headers_mut().append(name, value);
+        }
+    }
+    request.body_mut().rest = lines.collect::<Vec<_>>().join(&b'\n').into();
+    let verifier = if choices & 4 == 0 { Verifier::dangerous_unsigned(APP) } else { testing::verifier() };
+    let limit = if choices & 8 == 0 { 1 << 20 } else { 64 };
+    check_answer(now(Webhook::new(verifier, Recorder::default()).body_limit(limit).handle(request)));
+}
+
+/// Every answer is one of the documented ones; gives its `ErrorCode`.
+fn check_answer(response: Response<Full<Bytes>>) -> i64 {
+    let status = i64::from(response.status().as_u16());
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.headers().contains_key("allow"), status == 405);
+    let body: Value = serde_json::from_slice(&response.into_body().into_inner().unwrap()).unwrap();
+    let code = body["ErrorCode"].as_i64().unwrap();
+    assert_eq!(body["ActionStatus"], if code == 0 { "OK" } else { "FAIL" });
+    assert_eq!(status, if code == 0 { 200 } else { code / 100 });
+    code
+}
+
+/// Nothing here has to wait.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+struct Pieces {
+    rest: Bytes,
+    size: usize,
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let size = self.size.min(self.rest.len());
+        let piece = self.rest.split_to(size);
+        Poll::Ready((!piece.is_empty()).then_some(Ok(Frame::data(piece))))
+    }
+}

@@ -1,0 +1,160 @@
+//! Events as the sender would write them.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+
+use super::{APP, Delivery, element};
+use crate::event::{COMMAND, Event, EventKind, EventName, Origin, Sender, Stage, Stray, TransferStep, Wire};
+
+/// The event of this name, documented or not, with the fields that it plausibly has.
+///
+/// The vendor prints one sample that has every field and does not say which event has which; who has which here is a guess,
+/// and so is that nothing is sent as an empty value.
+///
+/// ```
+/// use tencent_desk_webhook::testing;
+///
+/// let rated = testing::event("SatisfactionSelected").session("s-1").stars(4).build();
+/// assert_eq!(rated.session_id, "s-1");
+/// assert_eq!(rated.name.as_str(), "SatisfactionSelected");
+/// ```
+pub fn event(name: &str) -> EventFixture {
+    let mut fixture = EventFixture(json!({
+        "CallbackCommand": COMMAND,
+        "SessionId": "2baf4d84-beb4-4607-a1ea-6ebcaef3e0e6",
+        "Event": name,
+        "EventTime": 0,
+        "ChannelType": "SDK",
+        "ClientUserId": "your_user_id",
+        "CustomerServiceId": "@customer_service_account",
+    }))
+    .time(UNIX_EPOCH + BEGIN);
+    // The library's own table says of which category an event is.
+    match Stray::default().claim(&EventName::from(name)) {
+        EventKind::SessionBegin(_) => fixture = fixture.field("IsContactUser", false),
+        EventKind::Message(message) => {
+            if message.stage == Stage::Human {
+                fixture = fixture.agent("test@qq.com");
+            }
+            let text = if message.sender == Sender::User { "请问如何申请退费?" } else { "您好" };
+            fixture = fixture.field("MsgKey", "152_1600012345_abcdefg").text(text);
+        }
+        EventKind::Transfer(transfer) => match transfer.step {
+            TransferStep::Succeeded => fixture = fixture.agent("test@qq.com"),
+            TransferStep::Forwarded => {
+                fixture = fixture.agent("test@qq.com").field("ForwardFromAgentId", "before@qq.com");
+            }
+            TransferStep::Started | TransferStep::Waiting | TransferStep::NoAgentOnline => {}
+        },
+        EventKind::Satisfaction(_) => fixture = fixture.agent("test@qq.com").stars(5),
+        EventKind::SessionEnd(_) | EventKind::Unknown => {}
+    }
+    fixture
+}
+
+/// An event to be: its setters change single fields, [`delivery`](Self::delivery) sends it, [`build`](Self::build) types it.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct EventFixture(Value);
+
+impl EventFixture {
+    /// `SessionId`.
+    pub fn session(self, session_id: &str) -> Self {
+        self.field("SessionId", session_id)
+    }
+
+    /// `ClientUserId`.
+    pub fn user(self, user_id: &str) -> Self {
+        self.field("ClientUserId", user_id)
+    }
+
+    /// `AgentId`.
+    pub fn agent(self, agent_id: &str) -> Self {
+        self.field("AgentId", agent_id)
+    }
+
+    /// `MsgBody`: one text.
+    pub fn text(self, text: &str) -> Self {
+        self.elements([json!({"MsgType": "TIMTextElem", "MsgContent": {"Text": text}})])
+    }
+
+    /// `MsgBody`: these elements, as [`element`] or your own `json!` makes them.
+    pub fn elements(self, elements: impl IntoIterator<Item = Value>) -> Self {
+        let elements: Vec<Value> = elements.into_iter().collect();
+        self.field("MsgBody", elements)
+    }
+
+    /// `MsgBody`: the sample of one type, such as `TIMImageElem`.
+    ///
+    /// # Panics
+    ///
+    /// When no documented element is of that type.
+    pub fn element(self, msg_type: &str) -> Self {
+        self.elements([element(msg_type)])
+    }
+
+    /// `SatisfactionSelected`.
+    pub fn stars(self, stars: u8) -> Self {
+        self.field("SatisfactionSelected", stars)
+    }
+
+    /// `EventTime`, to the millisecond.
+    pub fn time(self, time: SystemTime) -> Self {
+        let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        self.field("EventTime", u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    /// Any field, documented or not.
+    pub fn field(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0[name] = value.into();
+        self
+    }
+
+    /// Leaves a field out.
+    pub fn without(mut self, name: &str) -> Self {
+        if let Some(fields) = self.0.as_object_mut() {
+            fields.remove(name);
+        }
+        self
+    }
+
+    /// The JSON of the body.
+    #[must_use]
+    pub fn json(&self) -> &Value {
+        &self.0
+    }
+
+    /// A delivery of it.
+    pub fn delivery(&self) -> Delivery {
+        Delivery::of(self.to_string())
+    }
+
+    /// The event that a handler would get, to call its methods without a webhook.
+    ///
+    /// # Panics
+    ///
+    /// When it lacks one of `SessionId`, `Event` and `EventTime`, or has it in a form that would be refused.
+    #[must_use]
+    pub fn build(&self) -> Event {
+        let body = self.to_string();
+        let origin = Origin { sdk_app_id: APP, request_id: None, client_ip: None, platform: None };
+        let event = Wire::parse(&body).and_then(|wire| Event::new(wire, origin));
+        let mut event = event.unwrap_or_else(|refusal| panic!("{refusal}: {body}"));
+        event.raw = body;
+        event
+    }
+}
+
+/// The body.
+impl fmt::Display for EventFixture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// When the vendor's sample was made.
+pub(super) const BEGIN: Duration = Duration::from_millis(1_725_540_020_017);

@@ -1,0 +1,205 @@
+//! A handler that remembers, and misbehaves when it is told to.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::{sync::watch, task::yield_now};
+
+use crate::{
+    event::{Event, Message, Satisfaction, SessionBegin, SessionEnd, Transfer},
+    handler::{AtDeadline, EventHandler, HandlerError, HandlerResult},
+};
+
+/// Remembers every event that it gets, and which method got it. Clones share what they remember.
+///
+/// ```
+/// use tencent_desk_webhook::{EventHandler, testing::{self, Behaviour, Recorder}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let recorder = Recorder::default();
+/// recorder.on_event(&testing::event("SessionBegin").build()).await.unwrap();
+/// assert_eq!(recorder.calls()[0].method, "on_session_begin");
+///
+/// recorder.will(Behaviour::Fail);
+/// assert!(recorder.on_event(&testing::event("SessionEnd").build()).await.is_err());
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Recorder(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    memory: Mutex<Memory>,
+    finished: watch::Sender<usize>,
+    released: watch::Sender<usize>,
+    at_deadline: AtDeadline,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    behaviour: Behaviour,
+    calls: Vec<Call>,
+    late_failures: Vec<(Event, String)>,
+}
+
+/// One call of a handler's method.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Call {
+    /// Such as `on_message`.
+    pub method: &'static str,
+    /// The event that it got.
+    pub event: Event,
+}
+
+/// What a [`Recorder`] does once it has remembered an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Behaviour {
+    /// It returns at once.
+    #[default]
+    Succeed,
+    /// It returns an error at once.
+    Fail,
+    /// It returns a permanent error at once.
+    FailPermanently,
+    /// It returns an error that is answered with 503.
+    Unavailable,
+    /// It panics before it awaits anything.
+    Panic,
+    /// It panics after it has awaited something.
+    PanicLater,
+    /// It waits for [`Recorder::release`], and then succeeds.
+    Stall,
+    /// It waits for [`Recorder::release`], and then fails.
+    StallAndFail,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::answering(AtDeadline::Acknowledge)
+    }
+}
+
+impl Recorder {
+    /// One that answers so for a call that has not ended at the deadline.
+    #[must_use]
+    pub fn answering(at_deadline: AtDeadline) -> Self {
+        let (finished, released) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self(Arc::new(Shared { memory: Mutex::default(), finished, released, at_deadline }))
+    }
+
+    /// What it does from the next call on.
+    pub fn will(&self, behaviour: Behaviour) {
+        self.memory().behaviour = behaviour;
+    }
+
+    /// Lets every call go on that stalls now.
+    pub fn release(&self) {
+        self.0.released.send_modify(|releases| *releases += 1);
+    }
+
+    /// Every call so far, in order; those that failed and those that still stall are among them.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.memory().calls.clone()
+    }
+
+    /// Every event so far, in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.memory().calls.iter().map(|call| call.event.clone()).collect()
+    }
+
+    /// How many calls have come to their end, well or not.
+    #[must_use]
+    pub fn finished(&self) -> usize {
+        *self.0.finished.borrow()
+    }
+
+    /// The events of which a failure was reported late, and the errors' texts.
+    #[must_use]
+    pub fn late_failures(&self) -> Vec<(Event, String)> {
+        self.memory().late_failures.clone()
+    }
+
+    /// Forgets everything but its behaviour.
+    pub fn forget(&self) {
+        let mut memory = self.memory();
+        memory.calls.clear();
+        memory.late_failures.clear();
+    }
+
+    /// A test may have panicked while it held the lock; what is remembered is whole all the same.
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn record(&self, method: &'static str, event: &Event) -> HandlerResult {
+        // Counts a call that panics as well.
+        let _finished = CountWhenDropped(&self.0.finished);
+        let mut released = self.0.released.subscribe();
+        let behaviour = {
+            let mut memory = self.memory();
+            memory.calls.push(Call { method, event: event.clone() });
+            memory.behaviour
+        };
+        if let Behaviour::Stall | Behaviour::StallAndFail = behaviour {
+            released.changed().await?;
+        }
+        match behaviour {
+            Behaviour::Succeed | Behaviour::Stall => Ok(()),
+            Behaviour::Fail | Behaviour::StallAndFail => Err("told to fail".into()),
+            Behaviour::FailPermanently => Err(HandlerError::permanent("told to fail permanently")),
+            Behaviour::Unavailable => Err(HandlerError::unavailable("told to be unavailable")),
+            Behaviour::Panic => panic!("told to panic"),
+            Behaviour::PanicLater => {
+                yield_now().await;
+                panic!("told to panic later")
+            }
+        }
+    }
+}
+
+struct CountWhenDropped<'a>(&'a watch::Sender<usize>);
+
+impl Drop for CountWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+}
+
+#[async_trait]
+impl EventHandler for Recorder {
+    async fn on_session_begin(&self, event: &Event, _: &SessionBegin) -> HandlerResult {
+        self.record("on_session_begin", event).await
+    }
+
+    async fn on_message(&self, event: &Event, _: &Message) -> HandlerResult {
+        self.record("on_message", event).await
+    }
+
+    async fn on_transfer(&self, event: &Event, _: &Transfer) -> HandlerResult {
+        self.record("on_transfer", event).await
+    }
+
+    async fn on_satisfaction(&self, event: &Event, _: &Satisfaction) -> HandlerResult {
+        self.record("on_satisfaction", event).await
+    }
+
+    async fn on_session_end(&self, event: &Event, _: &SessionEnd) -> HandlerResult {
+        self.record("on_session_end", event).await
+    }
+
+    async fn on_unknown(&self, event: &Event) -> HandlerResult {
+        self.record("on_unknown", event).await
+    }
+
+    fn on_late_failure(&self, event: &Event, error: &HandlerError) {
+        self.memory().late_failures.push((event.clone(), error.to_string()));
+    }
+
+    fn at_deadline(&self) -> AtDeadline {
+        self.0.at_deadline
+    }
+}
