@@ -52,7 +52,7 @@ pub fn event(data: &[u8]) {
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
         assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
         if let EventKind::Message(message) = &event.kind {
-            message.text();
+            let _ = message.text();
             message.elements.iter().for_each(look_at);
         }
     }

@@ -30,6 +30,7 @@ pub struct Recorder(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     memory: Mutex<Memory>,
+    called: watch::Sender<usize>,
     finished: watch::Sender<usize>,
     released: watch::Sender<usize>,
     at_deadline: AtDeadline,
@@ -85,8 +86,8 @@ impl Recorder {
     /// One that answers so for a call that has not ended at the deadline.
     #[must_use]
     pub fn answering(at_deadline: AtDeadline) -> Self {
-        let (finished, released) = (watch::Sender::new(0), watch::Sender::new(0));
-        Self(Arc::new(Shared { memory: Mutex::default(), finished, released, at_deadline }))
+        let [called, finished, released] = std::array::from_fn(|_| watch::Sender::new(0));
+        Self(Arc::new(Shared { memory: Mutex::default(), called, finished, released, at_deadline }))
     }
 
     /// What it does from the next call on.
@@ -97,6 +98,12 @@ impl Recorder {
     /// Lets every call go on that stalls now.
     pub fn release(&self) {
         self.0.released.send_modify(|releases| *releases += 1);
+    }
+
+    /// Ends once it has been called so many times in all.
+    pub async fn called(&self, times: usize) {
+        // It fails when the sender is gone, and `self` has the sender.
+        let _ = self.0.called.subscribe().wait_for(|count| *count >= times).await;
     }
 
     /// Every call so far, in order; those that failed and those that still stall are among them.
@@ -144,6 +151,7 @@ impl Recorder {
             memory.calls.push(Call { method, event: event.clone() });
             memory.behaviour
         };
+        self.0.called.send_modify(|count| *count += 1);
         if let Behaviour::Stall | Behaviour::StallAndFail = behaviour {
             released.changed().await?;
         }

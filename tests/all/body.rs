@@ -240,7 +240,7 @@ async fn the_command_stands_in_the_query_the_body_or_both() {
         body["CallbackCommand"] = json!(in_body);
         let answer = send(&webhook, post(&format!("SdkAppid={APP}{query}"), body.to_string())).await;
         assert_eq!(answer.code, code, "{in_query:?} {in_body:?}: {answer:?}");
-        assert_eq!(recorder.got().len(), usize::from(delivered), "{in_query:?} {in_body:?}");
+        assert_eq!(recorder.calls().len(), usize::from(delivered), "{in_query:?} {in_body:?}");
         recorder.forget();
     }
 }

@@ -1,16 +1,8 @@
 //! What clients do to connections: hang up, stall, announce, expect; and the ways to mount a webhook.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use tencent_desk_webhook::{Event, EventHandler, HandlerResult, Webhook, async_trait};
-use tokio::sync::Semaphore;
+use tencent_desk_webhook::{EventHandler, Webhook, testing::Behaviour};
 
 use crate::{
     doors::{Client, DOORS, Door},
@@ -34,39 +26,10 @@ async fn check_healthy(address: SocketAddr, door: Door) {
     assert_eq!(healthy.read(true).await.body, OK, "{door:?}");
 }
 
-/// Starts, waits for a permit, and counts.
-struct Patient {
-    started: AtomicUsize,
-    finished: AtomicUsize,
-    permits: Semaphore,
-}
-
-impl Patient {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            started: AtomicUsize::new(0),
-            finished: AtomicUsize::new(0),
-            permits: Semaphore::new(0),
-        })
-    }
-
-    async fn wait_for_start(&self, count: usize) {
-        while self.started.load(Ordering::SeqCst) < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-}
-
-#[async_trait]
-impl EventHandler for Patient {
-    async fn on_unknown(&self, event: &Event) -> HandlerResult {
-        self.started.fetch_add(1, Ordering::SeqCst);
-        assert_ne!(event.name.as_str(), "Panic.Now");
-        self.permits.acquire().await?.forget();
-        assert_ne!(event.name.as_str(), "Panic.Later");
-        self.finished.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
+fn stalling() -> Recorder {
+    let recorder = Recorder::default();
+    recorder.will(Behaviour::Stall);
+    recorder
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,40 +113,42 @@ async fn a_client_that_hangs_up_in_its_body_leaves_nothing_behind() {
             client.write(sent).await;
         }
         check_healthy(address, door).await;
-        assert_eq!(recorder.got().len(), 1, "{door:?}");
+        assert_eq!(recorder.calls().len(), 1, "{door:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_hangs_up_stops_no_handler() {
     for &door in DOORS {
-        let handler = Patient::new();
-        let webhook = Webhook::new(verifier(), Arc::clone(&handler));
+        let recorder = stalling();
+        let webhook = Webhook::new(verifier(), recorder.clone());
         let address = door.open(webhook.clone()).await;
         for count in 1..=3 {
             let mut client = Client::connect(address).await;
             client.write(good("New.Event")).await;
-            handler.wait_for_start(count).await;
+            recorder.called(count).await;
         }
-        handler.permits.add_permits(3);
+        recorder.release();
         webhook.drained().await;
-        assert_eq!(handler.finished.load(Ordering::SeqCst), 3, "{door:?}");
+        assert_eq!(recorder.finished(), 3, "{door:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_is_its_events_error_alone() {
     for &door in DOORS {
-        let handler = Patient::new();
-        let webhook = Webhook::new(verifier(), Arc::clone(&handler)).deadline(HOUR);
+        let recorder = Recorder::default();
+        let webhook = Webhook::new(verifier(), recorder.clone()).deadline(HOUR);
         let address = door.open(webhook.clone()).await;
         let mut client = Client::connect(address).await;
-        handler.permits.add_permits(2);
-        for (name, answer) in [("Panic.Now", "20001"), ("Panic.Later", "20001"), ("SessionEnd", ":0}")] {
-            client.write(good(name)).await;
+        for (behaviour, code) in
+            [(Behaviour::Panic, "20001"), (Behaviour::PanicLater, "20001"), (Behaviour::Succeed, ":0}")]
+        {
+            recorder.will(behaviour);
+            client.write(good("SessionEnd")).await;
             let reply = client.read(true).await;
             assert_eq!(reply.status, 200, "{door:?}");
-            assert!(reply.body.contains(answer), "{name} through {door:?}: {}", reply.body);
+            assert!(reply.body.contains(code), "{behaviour:?} through {door:?}: {}", reply.body);
         }
         assert_eq!(webhook.in_flight(), 0, "{door:?}");
     }
@@ -192,10 +157,9 @@ async fn a_panic_is_its_events_error_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_deadline_the_sender_is_answered_and_the_connection_goes_on() {
     for &door in DOORS {
-        let handler = Patient::new();
-        let webhook = Webhook::new(verifier(), Arc::clone(&handler))
-            .deadline(Duration::from_millis(20))
-            .max_in_flight(2);
+        let recorder = stalling();
+        let webhook =
+            Webhook::new(verifier(), recorder.clone()).deadline(Duration::from_millis(20)).max_in_flight(2);
         let address = door.open(webhook.clone()).await;
         let mut client = Client::connect(address).await;
         for status in [200, 200, 503, 503] {
@@ -203,9 +167,9 @@ async fn at_the_deadline_the_sender_is_answered_and_the_connection_goes_on() {
             let reply = client.read(true).await;
             assert_eq!((reply.status, reply.closes()), (status, false), "{door:?}: {}", reply.body);
         }
-        handler.permits.add_permits(2);
+        recorder.release();
         webhook.drained().await;
-        assert_eq!(handler.finished.load(Ordering::SeqCst), 2, "{door:?}");
+        assert_eq!(recorder.finished(), 2, "{door:?}");
     }
 }
 
@@ -214,8 +178,8 @@ async fn at_the_deadline_the_sender_is_answered_and_the_connection_goes_on() {
 async fn a_handler_outlives_the_actix_worker_that_took_its_request() {
     use actix_web::{App, HttpServer, web};
 
-    let handler = Patient::new();
-    let webhook = Webhook::new(verifier(), Arc::clone(&handler));
+    let recorder = stalling();
+    let webhook = Webhook::new(verifier(), recorder.clone());
     let mounted = webhook.clone();
     let app = move || App::new().route("/desk/callback", web::post().to(mounted.clone()));
     let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
@@ -226,13 +190,13 @@ async fn a_handler_outlives_the_actix_worker_that_took_its_request() {
 
     let mut client = Client::connect(address).await;
     client.write(good("New.Event")).await;
-    handler.wait_for_start(1).await;
+    recorder.called(1).await;
     running.stop(false).await;
     server.await.unwrap().unwrap();
-    assert_eq!(handler.finished.load(Ordering::SeqCst), 0);
-    handler.permits.add_permits(1);
+    assert_eq!(recorder.finished(), 0);
+    recorder.release();
     webhook.drained().await;
-    assert_eq!(handler.finished.load(Ordering::SeqCst), 1);
+    assert_eq!(recorder.finished(), 1);
 }
 
 /// `Webhook` is a handler and a service wherever axum takes one, also with a state and a handler chosen at run time.
@@ -245,7 +209,7 @@ async fn axum_mounts_it_in_every_way() {
     };
 
     let recorder = Recorder::default();
-    let handler: Arc<dyn EventHandler> = Arc::new(recorder.clone());
+    let handler: std::sync::Arc<dyn EventHandler> = std::sync::Arc::new(recorder.clone());
     let webhook = Webhook::new(verifier(), handler);
     let concrete = Webhook::new(verifier(), recorder.clone());
     let app: Router = Router::<String>::new()
@@ -265,5 +229,5 @@ async fn axum_mounts_it_in_every_way() {
         client.write(good("SessionBegin").replacen("/desk/callback", path, 1)).await;
         assert_eq!(client.read(true).await.body, OK, "{path}");
     }
-    assert_eq!(recorder.got().len(), 7);
+    assert_eq!(recorder.calls().len(), 7);
 }

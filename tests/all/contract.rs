@@ -191,7 +191,7 @@ async fn the_core() {
         let answer = answer(response).await;
         let seen = [header("content-type"), header("allow"), header("connection")];
         case.check("the core", answer.status, seen, Some(&answer.body));
-        assert_eq!(recorder.got().len(), case.delivered, "{}", case.name);
+        assert_eq!(recorder.calls().len(), case.delivered, "{}", case.name);
     }
 }
 
@@ -210,7 +210,7 @@ async fn every_door() {
             let seen = [reply.header("content-type"), reply.header("allow"), reply.header("connection")];
             let body = (case.method != "HEAD").then_some(reply.body.as_str());
             case.check(&through, reply.status, seen, body);
-            assert_eq!(recorder.got().len(), case.delivered, "{} through {door:?}", case.name);
+            assert_eq!(recorder.calls().len(), case.delivered, "{} through {door:?}", case.name);
 
             if reply.closes() {
                 assert_ne!(case.code, 0, "{} through {door:?}", case.name);
@@ -219,7 +219,7 @@ async fn every_door() {
             }
             client.write(good.as_bytes()).await;
             assert_eq!(client.read(true).await.body, OK, "after {} through {door:?}", case.name);
-            assert_eq!(recorder.got().len(), case.delivered + 1, "after {} through {door:?}", case.name);
+            assert_eq!(recorder.calls().len(), case.delivered + 1, "after {} through {door:?}", case.name);
             recorder.forget();
         }
     }

@@ -1,6 +1,7 @@
 //! What the fuzzers start from, and what they found, in every ordinary run.
 
 #[path = "../../fuzz/checks.rs"]
+#[allow(unreachable_pub)]
 mod checks;
 
 use std::fs;

@@ -135,7 +135,7 @@ async fn an_event_serialises_as_the_wire_names_it() {
         assert!(
             send(&Webhook::new(verifier(), recorder.clone()), post(&query, sent.to_string())).await.is_ok()
         );
-        let (_, event) = recorder.got().remove(0);
+        let event = recorder.events().remove(0);
 
         let mut expected = sent.clone();
         expected["SdkAppid"] = APP.into();
@@ -234,7 +234,8 @@ async fn handlers_can_be_chosen_at_run_time() {
     let webhook = Webhook::new(verifier(), shared);
     for name in EventName::documented().map(|name| name.to_string()).chain(["Some.Other".to_owned()]) {
         assert!(send(&webhook, post(&signed(), event_json(&name).to_string())).await.is_ok());
-        let (method, event) = recorder.got().remove(0);
+        let call = recorder.calls().remove(0);
+        let (method, event) = (call.method, call.event);
         recorder.forget();
         assert_eq!(event.name.as_str(), name);
         assert_eq!(method, deliver(event_json(&name)).await.0);

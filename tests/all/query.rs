@@ -82,7 +82,7 @@ async fn what_the_query_tells_reaches_the_event() {
     let query = format!("{}&RequestID=a%2Fb+c&ClientIP=10.0.0.7&OptPlatform=iOS", signed());
     assert!(send(&webhook, post(&query, event_json("SessionBegin").to_string())).await.is_ok());
 
-    let (_, event) = recorder.got().remove(0);
+    let event = recorder.events().remove(0);
     assert_eq!(event.sdk_app_id, APP);
     assert_eq!(event.request_id.as_deref(), Some("a/b c"));
     assert_eq!(event.client_ip.as_deref(), Some("10.0.0.7"));

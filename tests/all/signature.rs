@@ -159,7 +159,7 @@ async fn the_consoles_url_check_is_answered_and_nothing_else_without_a_command()
     assert_eq!(send(&webhook, post(&probe, event.clone())).await.code, 40301);
     assert_eq!(send(&webhook, post(&format!("Sign={SIGN}"), "")).await.code, 40301);
     assert_eq!(send(&webhook, post(&format!("CallbackCommand={COMMAND}&{probe}"), "")).await.code, 40301);
-    assert_eq!(recorder.got().len(), 0);
+    assert_eq!(recorder.calls().len(), 0);
 }
 
 #[tokio::test]

@@ -1,23 +1,15 @@
-//! What the tests share: a signed query at a pinned second, and a handler that records.
+//! What the tests share beside the test kit.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
-use tencent_desk_webhook::{
-    Event, EventHandler, HandlerResult, Verifier, Webhook, async_trait,
-    event::{Message, Satisfaction, SessionBegin, SessionEnd, Transfer},
-};
+pub(crate) use tencent_desk_webhook::testing::{APP, NOW, Recorder, TOKEN, verifier};
+use tencent_desk_webhook::{Event, EventHandler, Webhook};
 
-pub(crate) const APP: u64 = 1_400_000_000;
-pub(crate) const TOKEN: &str = "xxxxyyyy";
-pub(crate) const NOW: u64 = 1_669_872_112;
 /// The documented signature of `TOKEN` at `NOW`.
 pub(crate) const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
 pub(crate) const COMMAND: &str = "Desk.SessionEventNotify";
@@ -30,10 +22,6 @@ pub(crate) fn signed() -> String {
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
-}
-
-pub(crate) fn verifier() -> Verifier {
-    Verifier::signed(APP, TOKEN).clock(|| at(NOW))
 }
 
 /// The least that is an event.
@@ -87,61 +75,16 @@ pub(crate) async fn deliver(body: impl ToString) -> (&'static str, Event) {
     let body = body.to_string();
     let answer = send(&webhook, post(&signed(), body.clone())).await;
     assert!(answer.is_ok(), "{answer:?} for {body}");
-    let mut got = recorder.got();
-    assert_eq!(got.len(), 1, "{body}");
-    got.remove(0)
+    let mut calls = recorder.calls();
+    assert_eq!(calls.len(), 1, "{body}");
+    let call = calls.remove(0);
+    (call.method, call.event)
 }
 
 /// Sends one body with a good query, for its answer alone.
 pub(crate) async fn refusal_of(body: impl ToString) -> Answer {
     let recorder = Recorder::default();
     let answer = send(&Webhook::new(verifier(), recorder.clone()), post(&signed(), body.to_string())).await;
-    assert_eq!(recorder.got().len(), 0, "{}", body.to_string());
+    assert_eq!(recorder.calls().len(), 0, "{}", body.to_string());
     answer
-}
-
-/// Remembers what it got, and through which method.
-#[derive(Clone, Default)]
-pub(crate) struct Recorder(Arc<Mutex<Vec<(&'static str, Event)>>>);
-
-impl Recorder {
-    pub(crate) fn got(&self) -> Vec<(&'static str, Event)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn record(&self, method: &'static str, event: &Event) -> HandlerResult {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((method, event.clone()));
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl EventHandler for Recorder {
-    async fn on_session_begin(&self, event: &Event, _: &SessionBegin) -> HandlerResult {
-        self.record("on_session_begin", event)
-    }
-
-    async fn on_message(&self, event: &Event, _: &Message) -> HandlerResult {
-        self.record("on_message", event)
-    }
-
-    async fn on_transfer(&self, event: &Event, _: &Transfer) -> HandlerResult {
-        self.record("on_transfer", event)
-    }
-
-    async fn on_satisfaction(&self, event: &Event, _: &Satisfaction) -> HandlerResult {
-        self.record("on_satisfaction", event)
-    }
-
-    async fn on_session_end(&self, event: &Event, _: &SessionEnd) -> HandlerResult {
-        self.record("on_session_end", event)
-    }
-
-    async fn on_unknown(&self, event: &Event) -> HandlerResult {
-        self.record("on_unknown", event)
-    }
 }
