@@ -2,7 +2,7 @@
 
 #[path = "../../fuzz/checks.rs"]
 #[allow(unreachable_pub)]
-mod checks;
+pub(crate) mod checks;
 
 use std::fs;
 

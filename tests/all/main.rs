@@ -31,3 +31,5 @@ mod connections;
 mod examples;
 
 mod corpora;
+
+mod properties;
