@@ -33,8 +33,11 @@ impl Door {
         match self {
             #[cfg(feature = "axum")]
             Self::Axum => {
+                use axum::serve::ListenerExt as _;
+
                 let app = axum::Router::new().route("/desk/callback", axum::routing::any(webhook));
                 let (listener, address) = listen().await;
+                let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
                 tokio::spawn(async move { axum::serve(listener, app).await });
                 address
             }
@@ -43,7 +46,12 @@ impl Door {
                 use actix_web::{App, HttpServer, web};
 
                 let app = move || App::new().route("/desk/callback", web::route().to(webhook.clone()));
-                let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+                let server = HttpServer::new(app)
+                    .workers(1)
+                    .tcp_nodelay(true)
+                    .disable_signals()
+                    .bind("127.0.0.1:0")
+                    .unwrap();
                 let address = server.addrs()[0];
                 tokio::spawn(server.run());
                 address
@@ -53,7 +61,9 @@ impl Door {
                 let (listener, address) = listen().await;
                 tokio::spawn(async move {
                     loop {
-                        let io = hyper_util::rt::TokioIo::new(listener.accept().await.unwrap().0);
+                        let stream = listener.accept().await.unwrap().0;
+                        stream.set_nodelay(true).unwrap();
+                        let io = hyper_util::rt::TokioIo::new(stream);
                         tokio::spawn(
                             hyper::server::conn::http1::Builder::new().serve_connection(io, webhook.clone()),
                         );
@@ -148,6 +158,11 @@ impl Client {
             .await
             .expect("still open after 30 s");
         !end && self.received.is_empty()
+    }
+
+    /// Whether the server ends the connection, with or without a word.
+    pub(crate) async fn is_given_up(&mut self) -> bool {
+        tokio::time::timeout(Duration::from_secs(60), async { while self.receive().await {} }).await.is_ok()
     }
 
     async fn receive(&mut self) -> bool {

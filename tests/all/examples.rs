@@ -30,7 +30,7 @@ const EXAMPLES: &[&str] = &[
 /// Far above whatever an example should need.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn example(name: &str) -> Command {
+pub(crate) fn example(name: &str) -> Command {
     let tests = std::env::current_exe().unwrap();
     let path: PathBuf = tests.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing: run `cargo build --examples --all-features`", path.display());
@@ -46,14 +46,14 @@ fn example(name: &str) -> Command {
     command
 }
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     address: String,
 }
 
 impl Server {
-    async fn start(mut command: Command) -> Self {
+    pub(crate) async fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = loop {
@@ -69,7 +69,7 @@ impl Server {
         Self { child, stdout, address }
     }
 
-    async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(self.address.parse().unwrap()).await
     }
 
@@ -78,13 +78,13 @@ impl Server {
         serde_json::from_str(&line).unwrap()
     }
 
-    fn terminate(&self, signal: &str) {
+    pub(crate) fn terminate(&self, signal: &str) {
         let id = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     /// Its status, what was left on stdout, and all of stderr.
-    async fn end(mut self) -> (ExitStatus, Vec<String>, String) {
+    pub(crate) async fn end(mut self) -> (ExitStatus, Vec<String>, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap();
         let mut lines = Vec::new();
         while let Some(line) = self.stdout.next_line().await.unwrap() {

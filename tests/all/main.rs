@@ -33,3 +33,5 @@ mod examples;
 mod corpora;
 
 mod properties;
+
+mod abuse;
