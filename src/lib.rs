@@ -91,6 +91,6 @@ pub use self::{
 };
 
 /// The README's code is compiled with the tests.
-#[cfg(all(doctest, feature = "axum", feature = "actix-web", feature = "hyper"))]
+#[cfg(all(doctest, feature = "axum", feature = "actix-web", feature = "hyper", feature = "testing"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
