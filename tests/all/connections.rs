@@ -91,13 +91,17 @@ async fn stalled_clients_delay_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_body_is_answered_408_and_ends_its_connection() {
     for &door in DOORS {
-        let webhook = Webhook::new(verifier(), Recorder::default()).read_timeout(Duration::from_millis(20));
-        let address = door.open(webhook).await;
+        let webhook = Webhook::new(verifier(), Recorder::default())
+            .read_timeout(Duration::from_millis(20))
+            .max_in_flight(1);
+        let address = door.open(webhook.clone()).await;
         for extra in ["Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"] {
             let mut client = Client::connect(address).await;
             client.write(head(&signed(), extra)).await;
             let reply = client.read(true).await;
             assert_eq!((reply.status, reply.closes()), (408, true), "{door:?}");
+            assert_eq!(webhook.in_flight(), 0, "{door:?}");
+            check_healthy(address, door).await;
         }
     }
 }
@@ -197,6 +201,29 @@ async fn a_handler_outlives_the_actix_worker_that_took_its_request() {
     recorder.release();
     webhook.drained().await;
     assert_eq!(recorder.finished(), 1);
+}
+
+/// actix-web's own types for the versions of HTTP become ours, also those that its server does not speak here.
+#[cfg(feature = "actix-web")]
+#[tokio::test]
+async fn the_actix_door_closes_connections_of_http_1_only() {
+    use actix_web::{FromRequest as _, Handler as _, http::Version, test::TestRequest, web::Payload};
+
+    let webhook = Webhook::new(verifier(), Recorder::default());
+    for (version, closes) in [
+        (Version::HTTP_09, true),
+        (Version::HTTP_10, true),
+        (Version::HTTP_11, true),
+        (Version::HTTP_2, false),
+        (Version::HTTP_3, false),
+    ] {
+        let request = TestRequest::post().uri("/").version(version).set_payload("{}");
+        let (request, mut payload) = request.to_http_parts();
+        let payload = Payload::from_request(&request, &mut payload).await.unwrap();
+        let response = webhook.call((request, payload)).await;
+        assert_eq!(response.status().as_u16(), 403, "{version:?}");
+        assert_eq!(!response.head().keep_alive(), closes, "{version:?}");
+    }
 }
 
 /// `Webhook` is a handler and a service wherever axum takes one, also with a state and a handler chosen at run time.

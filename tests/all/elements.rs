@@ -189,6 +189,18 @@ fn each_element_reads_as_a_person_would() {
 }
 
 #[test]
+fn what_clients_cannot_show_reads_as_they_say_it() {
+    for (json, text) in [
+        (json!({"MsgType": "TIMStreamElem", "MsgContent": {"CompatibleText": "upgrade"}}), Some("upgrade")),
+        (json!({"MsgType": "TIMRelayElem", "MsgContent": {"CompatibleText": "upgrade"}}), Some("upgrade")),
+        (json!({"MsgType": "TIMRelayElem", "MsgContent": {"JsonMsgKey": "key"}}), None),
+        (json!({"MsgType": "TIMTextElem", "MsgContent": {"Text": ""}}), None),
+    ] {
+        assert_eq!(serde_json::from_value::<Element>(json).unwrap().text().as_deref(), text);
+    }
+}
+
+#[test]
 fn desks_own_messages_are_told_apart() {
     for (name, src, visibility) in [
         ("custom_src07_enter_session", Src::EnterSession, Visibility::Hidden),

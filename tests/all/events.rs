@@ -241,3 +241,51 @@ async fn handlers_can_be_chosen_at_run_time() {
         assert_eq!(method, deliver(event_json(&name)).await.0);
     }
 }
+
+/// A handler that says nothing ignores everything, also behind pointers that pass each method on.
+#[tokio::test]
+async fn a_method_that_is_left_out_ignores_its_events() {
+    struct Nothing;
+    impl EventHandler for Nothing {}
+
+    async fn check(handler: impl EventHandler) {
+        for name in EventName::documented().map(|name| name.to_string()).chain(["Some.Other".to_owned()]) {
+            let event = tencent_desk_webhook::testing::event(&name).build();
+            handler.on_event(&event).await.unwrap();
+            match &event.kind {
+                EventKind::SessionBegin(begin) => handler.on_session_begin(&event, begin).await.unwrap(),
+                EventKind::Message(message) => handler.on_message(&event, message).await.unwrap(),
+                EventKind::Transfer(transfer) => handler.on_transfer(&event, transfer).await.unwrap(),
+                EventKind::Satisfaction(satisfaction) => {
+                    handler.on_satisfaction(&event, satisfaction).await.unwrap()
+                }
+                EventKind::SessionEnd(end) => handler.on_session_end(&event, end).await.unwrap(),
+                _ => handler.on_unknown(&event).await.unwrap(),
+            }
+            handler.on_late_failure(&event, &"nobody listens".into());
+        }
+    }
+
+    check(Nothing).await;
+    check(std::sync::Arc::new(Nothing)).await;
+    check(Box::new(Nothing)).await;
+}
+
+/// What the inner handler says of failures and deadlines counts, however it is held.
+#[tokio::test(start_paused = true)]
+async fn a_handler_behind_a_pointer_is_asked_about_its_failures() {
+    use tencent_desk_webhook::{
+        handler::AtDeadline,
+        testing::{self, Behaviour},
+    };
+
+    let recorder = Recorder::answering(AtDeadline::Refuse);
+    recorder.will(Behaviour::StallAndFail);
+    let boxed: Box<dyn EventHandler> = Box::new(recorder.clone());
+    let webhook = Webhook::new(verifier(), std::sync::Arc::new(boxed));
+    let answer = webhook.handle(testing::event("SessionEnd").delivery().request()).await;
+    assert_eq!(testing::error_code(answer), 50303);
+    recorder.release();
+    webhook.drained().await;
+    assert_eq!(recorder.late_failures().len(), 1);
+}

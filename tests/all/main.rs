@@ -35,3 +35,5 @@ mod corpora;
 mod properties;
 
 mod abuse;
+
+mod kit;

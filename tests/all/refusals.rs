@@ -88,4 +88,5 @@ fn any_error_becomes_a_handlers_error() {
     assert!(HandlerError::unavailable("no").is_unavailable());
     let error = HandlerError::from(std::io::Error::other("disk"));
     assert!(error.cause().downcast_ref::<std::io::Error>().is_some());
+    assert!(format!("{error:?}").contains("disk"));
 }
