@@ -146,37 +146,47 @@ async fn a_signed_server_refuses_strangers_and_keeps_its_token_to_itself() {
 /// One handler whose caller waits, one whose caller has gone, one whose deadline has passed, and clients that stall.
 #[tokio::test]
 async fn a_stop_finishes_every_handler_that_has_started() {
+    let mut servers = tokio::task::JoinSet::new();
     for name in EXAMPLES {
-        let mut command = example(name);
-        command.env("DESK_HANDLER_MS", "3000");
-        let server = Server::start(command).await;
-        let query = "SdkAppid=1400000000";
-        let mut past_deadline = server.client().await;
-        past_deadline.write(post(query, &event_json("SessionBegin").to_string())).await;
-        assert_eq!(past_deadline.read(true).await.body, OK, "{name}");
+        servers.spawn(async move {
+            let mut command = example(name);
+            command.env("DESK_HANDLER_MS", "3000");
+            let server = Server::start(command).await;
+            let query = "SdkAppid=1400000000";
+            let mut past_deadline = server.client().await;
+            past_deadline.write(post(query, &event_json("SessionBegin").to_string())).await;
+            assert_eq!(past_deadline.read(true).await.body, OK, "{name}");
 
-        let mut stalled_head = server.client().await;
-        stalled_head.write("POST /desk/callback?").await;
-        let mut stalled_body = server.client().await;
-        stalled_body
-            .write(format!("POST /desk/callback?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{"))
-            .await;
-        let mut gone = server.client().await;
-        gone.write(post(query, &event_json("SessionEnd").to_string())).await;
-        // Its answer tells that a handler has started that came after the other's on this machine's loopback.
-        let mut waiting = server.client().await;
-        waiting.write(post(query, &event_json("AgentForward").to_string())).await;
-        assert_eq!(waiting.read(true).await.body, OK, "{name}");
-        drop(gone);
-        server.terminate("-TERM");
-        let (status, left, stderr) = server.end().await;
-        let mut methods: Vec<String> = left
-            .iter()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap()["Method"].as_str().unwrap().to_owned())
-            .collect();
-        methods.sort();
-        assert!(status.success(), "{name}: {status} {stderr}");
-        assert_eq!(methods, ["on_session_begin", "on_session_end", "on_transfer"], "{name}: {stderr}");
+            let mut stalled_head = server.client().await;
+            stalled_head.write("POST /desk/callback?").await;
+            let mut stalled_body = server.client().await;
+            stalled_body
+                .write(format!(
+                    "POST /desk/callback?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{"
+                ))
+                .await;
+            let mut gone = server.client().await;
+            gone.write(post(query, &event_json("SessionEnd").to_string())).await;
+            // Its answer tells that a handler has started that came after the other's on this machine's loopback.
+            let mut waiting = server.client().await;
+            waiting.write(post(query, &event_json("AgentForward").to_string())).await;
+            assert_eq!(waiting.read(true).await.body, OK, "{name}");
+            drop(gone);
+            server.terminate("-TERM");
+            let (status, left, stderr) = server.end().await;
+            let mut methods: Vec<String> = left
+                .iter()
+                .map(|line| {
+                    serde_json::from_str::<Value>(line).unwrap()["Method"].as_str().unwrap().to_owned()
+                })
+                .collect();
+            methods.sort();
+            assert!(status.success(), "{name}: {status} {stderr}");
+            assert_eq!(methods, ["on_session_begin", "on_session_end", "on_transfer"], "{name}: {stderr}");
+        });
+    }
+    while let Some(server) = servers.join_next().await {
+        server.unwrap();
     }
 }
 
