@@ -4,14 +4,18 @@
 //! elements its earlier edition (product 1047, document 33527). Every field is optional: clients of different ages leave
 //! out different ones, and a value of an unexpected type reads as absent.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, Visitor},
+    ser::SerializeStruct as _,
+};
 use serde_json::{Value, value::RawValue};
 
 use super::{
     DeskMessage, FileElem, ImageElem, RelayElem, SoundElem, VideoElem,
-    lenient::{flag, items, list, number, read, text},
+    lenient::{flag, items, list, number, read, read_text, text},
 };
 
 /// One part of a message.
@@ -67,27 +71,10 @@ impl Element {
     }
 
     fn parse(json: &str, depth: usize) -> Self {
-        Self::parse_known(json, depth).unwrap_or_else(|| {
+        let known = serde_json::from_str(json).ok().and_then(|shape: Shape<'_>| shape.read(depth));
+        known.unwrap_or_else(|| {
             // A string is what JSON that no `Value` can hold becomes, also when it comes back.
             Self::Unknown(serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned())))
-        })
-    }
-
-    fn parse_known(json: &str, depth: usize) -> Option<Self> {
-        let shape: Shape<'_> = read(json)?;
-        let content = shape.content.map_or("{}", RawValue::get);
-        Some(match &*shape.name {
-            "TIMTextElem" => Self::Text(read(content)?),
-            "TIMLocationElem" => Self::Location(read(content)?),
-            "TIMFaceElem" => Self::Face(read(content)?),
-            "TIMCustomElem" => Self::Custom(read(content)?),
-            "TIMSoundElem" => Self::Sound(read(content)?),
-            "TIMImageElem" => Self::Image(read(content)?),
-            "TIMFileElem" => Self::File(read(content)?),
-            "TIMVideoFileElem" => Self::Video(read(content)?),
-            "TIMRelayElem" => Self::Relay(RelayElem::parse(content, depth)?),
-            "TIMStreamElem" => Self::Stream(read(content)?),
-            _ => return None,
         })
     }
 }
@@ -98,12 +85,70 @@ pub(super) fn text_of(elements: &[Element]) -> String {
     texts.join("\n")
 }
 
-#[derive(Deserialize)]
-struct Shape<'a> {
-    #[serde(rename = "MsgType", borrow)]
+/// An element before its type has been looked at.
+pub(super) struct Shape<'a> {
     name: Cow<'a, str>,
-    #[serde(rename = "MsgContent", borrow)]
-    content: Option<&'a RawValue>,
+    content: &'a str,
+}
+
+impl Shape<'_> {
+    /// `None` if it is of no known type, or its content is no object.
+    pub(super) fn read(&self, depth: usize) -> Option<Element> {
+        let content = self.content;
+        Some(match &*self.name {
+            "TIMTextElem" => Element::Text(read(content)?),
+            "TIMLocationElem" => Element::Location(read(content)?),
+            "TIMFaceElem" => Element::Face(read(content)?),
+            "TIMCustomElem" => Element::Custom(read(content)?),
+            "TIMSoundElem" => Element::Sound(read(content)?),
+            "TIMImageElem" => Element::Image(read(content)?),
+            "TIMFileElem" => Element::File(read(content)?),
+            "TIMVideoFileElem" => Element::Video(read(content)?),
+            "TIMRelayElem" => Element::Relay(RelayElem::parse(content, depth)?),
+            "TIMStreamElem" => Element::Stream(read(content)?),
+            _ => return None,
+        })
+    }
+}
+
+/// By hand, because a derived one would take an array as well.
+impl<'de: 'a, 'a> Deserialize<'de> for Shape<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ShapeVisitor)
+    }
+}
+
+struct ShapeVisitor;
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an element")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape<'de>, A::Error> {
+        let (mut name, mut content) = (None, "{}");
+        while let Some(field) = map.next_key()? {
+            let json = map.next_value::<&'de RawValue>()?.get();
+            match field {
+                Field::MsgType => name = read_text(json),
+                Field::MsgContent if json != "null" => content = json,
+                Field::MsgContent | Field::Other => {}
+            }
+        }
+        let name = name.ok_or_else(|| de::Error::missing_field("MsgType"))?;
+        Ok(Shape { name, content })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier)]
+enum Field {
+    MsgType,
+    MsgContent,
+    #[serde(other)]
+    Other,
 }
 
 impl Serialize for Element {

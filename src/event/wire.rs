@@ -8,13 +8,14 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, Visitor},
+    de::{self, IgnoredAny, MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::{Value, value::RawValue};
 
 use super::{
     Element, Event, EventKind, EventName, Stray,
+    element::Shape,
     lenient::{Number as _, read_flag, read_text},
 };
 use crate::error::Refusal;
@@ -55,10 +56,16 @@ pub(crate) struct Origin {
 }
 
 impl<'a> Wire<'a> {
+    /// Almost every body is as documented, and read so in one pass. Only one that is not is read again, value by value.
     pub(crate) fn parse(json: &'a str) -> Result<Self, Refusal> {
-        let refusal =
-            |error: serde_json::Error| Refusal::NotJson { line: error.line(), column: error.column() };
-        serde_json::from_str(json).map_err(refusal)
+        let read = |reading| {
+            let mut deserializer = serde_json::Deserializer::from_str(json);
+            let wire = deserializer.deserialize_map(WireVisitor(reading))?;
+            deserializer.end().map(|()| wire)
+        };
+        read(Reading::AsDocumented)
+            .or_else(|_| read(Reading::Leniently))
+            .map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })
     }
 }
 
@@ -114,56 +121,88 @@ enum Field {
     Other,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Wire<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(WireVisitor(Wire::default()))
-    }
+/// How a body's values are taken.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// As the types that the documentation says. Anything else ends the reading.
+    AsDocumented,
+    /// As JSON text first. Whatever cannot be made of that reads as absent.
+    Leniently,
 }
 
-struct WireVisitor<'a>(Wire<'a>);
+struct WireVisitor(Reading);
 
-impl<'de: 'a, 'a> Visitor<'de> for WireVisitor<'a> {
+impl<'a> Visitor<'a> for WireVisitor {
     type Value = Wire<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'a>, A::Error> {
-        let mut wire = self.0;
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Wire<'a>, A::Error> {
+        let mut wire = Wire::default();
         while let Some(field) = map.next_key()? {
-            let json = map.next_value::<&'de RawValue>()?.get();
             match field {
-                Field::CallbackCommand => wire.command = text(json),
-                Field::SessionId => wire.session_id = text(json),
-                Field::Event => wire.name = text(json),
-                Field::EventTime => wire.time = i64::read(json),
-                Field::ChannelType => wire.channel = text(json),
-                Field::ClientUserId => wire.client_user_id = text(json),
-                Field::CustomerServiceId => wire.customer_service_id = text(json),
-                Field::AgentId => wire.agent_id = text(json),
-                Field::MsgKey => wire.stray.msg_key = text(json).map(Cow::into_owned),
-                Field::MsgBody => wire.stray.elements = Element::parse_all(json, 0),
-                Field::CloudCustomData => wire.cloud_custom_data = text(json),
-                Field::IsContactUser => wire.is_contact_user = read_flag(json),
-                Field::SatisfactionSelected => wire.stray.stars = u8::read(json).filter(|stars| *stars != 0),
-                Field::ForwardFromAgentId => wire.stray.from_agent_id = text(json).map(Cow::into_owned),
-                Field::SdkAppid => wire.record.sdk_app_id = u64::read(json),
-                Field::RequestID => wire.record.request_id = text(json),
-                Field::ClientIP => wire.record.client_ip = text(json),
-                Field::OptPlatform => wire.record.platform = text(json),
-                Field::Raw => wire.record.raw = text(json),
-                Field::Other => {}
+                Field::CallbackCommand => wire.command = self.text(&mut map)?,
+                Field::SessionId => wire.session_id = self.text(&mut map)?,
+                Field::Event => wire.name = self.text(&mut map)?,
+                Field::EventTime => wire.time = i64::read(json(&mut map)?),
+                Field::ChannelType => wire.channel = self.text(&mut map)?,
+                Field::ClientUserId => wire.client_user_id = self.text(&mut map)?,
+                Field::CustomerServiceId => wire.customer_service_id = self.text(&mut map)?,
+                Field::AgentId => wire.agent_id = self.text(&mut map)?,
+                Field::MsgKey => wire.stray.msg_key = self.text(&mut map)?.map(Cow::into_owned),
+                Field::MsgBody => wire.stray.elements = self.elements(&mut map)?,
+                Field::CloudCustomData => wire.cloud_custom_data = self.text(&mut map)?,
+                Field::IsContactUser => wire.is_contact_user = read_flag(json(&mut map)?),
+                Field::SatisfactionSelected => {
+                    wire.stray.stars = u8::read(json(&mut map)?).filter(|stars| *stars != 0);
+                }
+                Field::ForwardFromAgentId => {
+                    wire.stray.from_agent_id = self.text(&mut map)?.map(Cow::into_owned);
+                }
+                Field::SdkAppid => wire.record.sdk_app_id = u64::read(json(&mut map)?),
+                Field::RequestID => wire.record.request_id = self.text(&mut map)?,
+                Field::ClientIP => wire.record.client_ip = self.text(&mut map)?,
+                Field::OptPlatform => wire.record.platform = self.text(&mut map)?,
+                Field::Raw => wire.record.raw = self.text(&mut map)?,
+                Field::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(wire)
     }
 }
 
-/// An empty text reads as absent.
-fn text(json: &str) -> Option<Cow<'_, str>> {
-    read_text(json).filter(|text| !text.is_empty())
+impl WireVisitor {
+    /// An empty text reads as absent.
+    fn text<'a, A: MapAccess<'a>>(&self, map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
+        let text = match self.0 {
+            Reading::AsDocumented => map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
+            Reading::Leniently => read_text(json(map)?),
+        };
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    fn elements<'a, A: MapAccess<'a>>(&self, map: &mut A) -> Result<Vec<Element>, A::Error> {
+        match self.0 {
+            Reading::AsDocumented => {
+                let shapes = map.next_value::<Vec<Shape<'a>>>()?;
+                let elements: Option<_> = shapes.iter().map(|shape| shape.read(0)).collect();
+                elements.ok_or_else(|| de::Error::custom("an element is not as documented"))
+            }
+            Reading::Leniently => Ok(Element::parse_all(json(map)?, 0)),
+        }
+    }
 }
+
+fn json<'a, A: MapAccess<'a>>(map: &mut A) -> Result<&'a str, A::Error> {
+    map.next_value::<&'a RawValue>().map(RawValue::get)
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -213,7 +252,7 @@ fn put<M: SerializeMap, T: Serialize>(
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Value::deserialize(deserializer)?.to_string();
-        let mut wire: Wire<'_> = serde_json::from_str(&json).map_err(de::Error::custom)?;
+        let mut wire = Wire::parse(&json).map_err(de::Error::custom)?;
         let record = std::mem::take(&mut wire.record);
         let origin = Origin {
             sdk_app_id: record.sdk_app_id.ok_or_else(|| de::Error::missing_field("SdkAppid"))?,

@@ -175,16 +175,24 @@ enum Policy {
     Unsigned,
 }
 
+/// In either case of hex.
 fn decode_sign(hex: &str) -> Option<[u8; 32]> {
-    let digits = hex.as_bytes();
-    if digits.len() != 64 {
+    let mut sign = [0; 32];
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    if pairs.len() != sign.len() || !rest.is_empty() {
         return None;
     }
-    let mut sign = [0; 32];
-    for (byte, pair) in sign.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        *byte = u8::try_from(high << 4 | low).ok()?;
+    for (byte, [high, low]) in sign.iter_mut().zip(pairs) {
+        *byte = decode_digit(*high)? << 4 | decode_digit(*low)?;
     }
     Some(sign)
+}
+
+fn decode_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
