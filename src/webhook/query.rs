@@ -60,11 +60,12 @@ impl<'a> Query<'a> {
 
 /// Names and values, decoded. Allocates only where something is encoded.
 fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let is_encoded = memchr2(b'%', b'+', query.as_bytes()).is_some();
     let mut rest = Some(query);
     std::iter::from_fn(move || {
         let pair;
         (pair, rest) = split_at(rest?, b'&');
-        if memchr2(b'%', b'+', pair.as_bytes()).is_some() {
+        if is_encoded {
             return Some(form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default());
         }
         let (name, value) = split_at(pair, b'=');
