@@ -22,6 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         HttpServer::new(move || App::new().route("/desk/callback", web::route().to(mounted.clone())))
             .bind(&settings.listen)
             .map_err(|error| cannot_listen(&settings.listen, error))?
+            .tcp_nodelay(true)
             .disable_signals() // actix-web's own take Ctrl-C as an order to drop everything
             .shutdown_timeout(GRACE.as_secs());
     for address in server.addrs() {

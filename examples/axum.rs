@@ -4,7 +4,7 @@ mod common;
 
 use std::error::Error;
 
-use axum::{Router, routing::any};
+use axum::{Router, routing::any, serve::ListenerExt as _};
 use tencent_desk_webhook::Webhook;
 use tokio::{net::TcpListener, time::sleep};
 
@@ -20,6 +20,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(&settings.listen).await.map_err(|error| cannot_listen(&settings.listen, error))?;
     println!("listening on http://{}/desk/callback", listener.local_addr()?);
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
 
     tokio::select! {
         ended = axum::serve(listener, app).with_graceful_shutdown(stop).into_future() => ended?,

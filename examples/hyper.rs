@@ -58,6 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             },
             () = &mut stop => break,
         };
+        let _ = stream.set_nodelay(true);
         let connection = connections.watch(server.serve_connection(TokioIo::new(stream), router.clone()));
         tokio::spawn(async move {
             // Clients that hang up are no news.

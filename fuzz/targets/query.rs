@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../tests/all/checks.rs"]
 #[allow(dead_code)]
 mod checks;
 

@@ -15,7 +15,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     DeskMessage, FileElem, ImageElem, RelayElem, SoundElem, VideoElem,
-    lenient::{flag, items, list, number, read, read_text, text},
+    lenient::{flag, items, last_counts, list, number, read, read_text, text},
 };
 
 /// One part of a message.
@@ -71,8 +71,11 @@ impl Element {
     }
 
     fn parse(json: &str, depth: usize) -> Self {
-        let known = serde_json::from_str(json).ok().and_then(|shape: Shape<'_>| shape.read(depth));
-        known.unwrap_or_else(|| {
+        let known = |json: &str| {
+            let shape: Shape<'_> = serde_json::from_str(json).ok()?;
+            shape.read(depth)
+        };
+        last_counts(json, known).unwrap_or_else(|| {
             // A string is what JSON that no `Value` can hold becomes, also when it comes back.
             Self::Unknown(serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned())))
         })

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(read_text(Box::<RawValue>::deserialize(deserializer)?.get()).map(Cow::into_owned))
@@ -31,7 +31,12 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: for<'item> Deserialize<'item>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     let json = Box::<RawValue>::deserialize(deserializer)?;
-    Ok(items(json.get()).iter().filter_map(|item| read(item.get())).collect())
+    Ok(items(json.get()).iter().filter_map(|item| last_counts(item.get(), |json| read(json))).collect())
+}
+
+/// Reads again, where need be, with the last value of each name: a derived `Deserialize` refuses a name that stands twice.
+pub(super) fn last_counts<T>(json: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    read(json).or_else(|| read(&serde_json::from_str::<Value>(json).ok()?.to_string()))
 }
 
 /// A JSON object as a `T`. A derived `Deserialize` alone would take an array as well.

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{
     Element,
     element::text_of,
-    lenient::{items, number, read, text, texts},
+    lenient::{items, last_counts, number, read, text, texts},
 };
 
 /// Messages that were passed on together (trtc.io document 74355).
@@ -45,7 +45,10 @@ impl RelayElem {
             msg_num: wire.msg_num,
             compatible_text: wire.compatible_text,
             abstract_list: wire.abstract_list,
-            msg_list: messages.iter().filter_map(|json| RelayedMessage::parse(json.get(), depth)).collect(),
+            msg_list: messages
+                .iter()
+                .filter_map(|json| last_counts(json.get(), |json| RelayedMessage::parse(json, depth)))
+                .collect(),
             json_msg_key: wire.json_msg_key,
         })
     }

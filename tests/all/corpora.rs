@@ -1,13 +1,11 @@
 //! What the fuzzers start from, and what they found, in every ordinary run.
 
-#[path = "../../fuzz/checks.rs"]
-#[allow(unreachable_pub)]
-pub(crate) mod checks;
-
 use std::fs;
 
+use crate::checks;
+
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder = format!("{}/fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+    let folder = format!("{}/tests/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();

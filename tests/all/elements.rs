@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use tencent_desk_webhook::Event;
 use tencent_desk_webhook::event::{CustomElem, Element, EventKind, Message, Src, Visibility};
 
 use crate::support::{deliver, event_json};
@@ -118,6 +119,31 @@ async fn what_is_unknown_is_kept_as_it_is() {
         assert_eq!(message.elements[0], Element::Unknown(odd));
         assert_eq!(message.text(), "after it");
     }
+}
+
+/// Found by the fuzzer: once it was kept as unknown, and came back as known.
+#[tokio::test]
+async fn of_a_name_that_stands_twice_in_an_element_the_last_counts() {
+    let twice = |content: &str| {
+        let body = event_json("Human.UserSendMsg").to_string();
+        body.replacen('{', &format!(r#"{{"MsgBody":[{content}],"#), 1)
+    };
+    for element in [
+        r#"{"MsgType":"TIMTextElem","MsgContent":{"Text":"first","Text":"last"}}"#,
+        r#"{"MsgType":"TIMFaceElem","MsgType":"TIMTextElem","MsgContent":{"Text":"last"}}"#,
+        r#"{"MsgType":"TIMRelayElem","MsgContent":{"Title":"first","Title":"last"}}"#,
+        r#"{"MsgType":"TIMStreamElem","MsgContent":{"Chunks":[{"Markdown":"first","Markdown":"last"}]}}"#,
+    ] {
+        let (_, event) = deliver(twice(element)).await;
+        let EventKind::Message(message) = &event.kind else { panic!("{event:?}") };
+        assert_eq!(message.text(), "last", "{element}");
+        assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
+    }
+    let relayed =
+        r#"{"MsgType":"TIMRelayElem","MsgContent":{"MsgList":[{"GroupId":"first","GroupId":"last"}]}}"#;
+    let EventKind::Message(message) = deliver(twice(relayed)).await.1.kind else { panic!() };
+    let Element::Relay(relay) = &message.elements[0] else { panic!("{message:?}") };
+    assert_eq!(relay.msg_list[0].group_id.as_deref(), Some("last"));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::{
     support::{OK, event_json, fixture},
 };
 
-const EXAMPLES: &[&str] = &[
+pub(crate) const EXAMPLES: &[&str] = &[
     #[cfg(feature = "axum")]
     "axum",
     #[cfg(feature = "actix-web")]
@@ -76,6 +76,14 @@ impl Server {
     async fn event(&mut self) -> Value {
         let line = timeout(PATIENCE, self.stdout.next_line()).await.unwrap().unwrap().unwrap();
         serde_json::from_str(&line).unwrap()
+    }
+
+    /// How many bytes of memory it has in use.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
     pub(crate) fn terminate(&self, signal: &str) {

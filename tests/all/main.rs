@@ -30,6 +30,9 @@ mod connections;
 
 mod examples;
 
+#[allow(unreachable_pub)] // the fuzz targets include it, too
+mod checks;
+
 mod corpora;
 
 mod properties;

@@ -11,7 +11,7 @@ use tencent_desk_webhook::{
 };
 
 use crate::{
-    corpora::checks,
+    checks,
     support::{COMMAND, SIGN},
 };
 
