@@ -5,6 +5,7 @@ use std::{any::Any, error::Error, fmt, sync::Arc};
 use async_trait::async_trait;
 
 use crate::event::{Event, EventKind, Message, Satisfaction, SessionBegin, SessionEnd, Transfer};
+use crate::isolate::discard;
 
 /// What a handler method returns. Any error becomes a [`HandlerError`] by `?`.
 pub type HandlerResult = Result<(), HandlerError>;
@@ -84,7 +85,8 @@ pub trait EventHandler: Send + Sync + 'static {
     }
 
     /// `on_event` has failed with nobody left to be told: the sender had its answer, or had hung up. Called exactly once
-    /// for such a failure, on whichever thread noticed it, after it was written to standard error. It should be quick.
+    /// for such a failure, after it was written to standard error: on whichever thread noticed it, and inside the runtime on
+    /// which handlers go on, so that it may spawn. It should be quick.
     fn on_late_failure(&self, event: &Event, error: &HandlerError) {
         let _ = (event, error);
     }
@@ -155,8 +157,7 @@ impl HandlerError {
             .copied()
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         let error = Self::from(format!("panicked: {}", said.unwrap_or("(no text)")));
-        // A panic's payload may panic once more when it is dropped.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(panic)));
+        discard(panic);
         error
     }
 }

@@ -61,6 +61,8 @@ mod error;
 
 mod report;
 
+mod isolate;
+
 #[cfg(feature = "testing")]
 pub mod testing;
 

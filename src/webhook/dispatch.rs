@@ -3,13 +3,7 @@
 //! The handler's future is polled once where it stands. One that is ready then, as most are, costs no task; any other is
 //! handed to the runtime, where it runs to its end whether somebody still waits for it or not.
 
-use std::{
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use tokio::{runtime::Handle, time::Instant};
 
@@ -17,7 +11,8 @@ use super::{Settings, Shared, timer};
 use crate::{
     error::Refusal,
     event::Event,
-    handler::{AtDeadline, EventHandler, HandlerError, HandlerResult},
+    handler::{AtDeadline, EventHandler, HandlerError},
+    isolate::{caught, isolated},
     report,
 };
 
@@ -28,9 +23,9 @@ pub(super) async fn dispatch<H: EventHandler>(
     settings: &Settings,
     arrived: Instant,
 ) -> Result<(), Refusal> {
-    let call = Call::new(event, shared, settings.max_in_flight).ok_or(Refusal::Overloaded)?;
-    let mut run = Box::pin(call.run());
+    let slot = Slot::take(shared, settings.max_in_flight).ok_or(Refusal::Overloaded)?;
     let runtime = settings.runtime.clone().or_else(|| Handle::try_current().ok());
+    let mut run = Box::pin(Call::new(event, slot, runtime.clone()).run());
     let first = poll_fn(|cx| {
         // The handler's timers and sockets have to belong to the runtime on which it will go on.
         let _entered = runtime.as_ref().map(Handle::enter);
@@ -40,7 +35,11 @@ pub(super) async fn dispatch<H: EventHandler>(
     match first.await {
         Poll::Ready(call) => call.hear(),
         Poll::Pending => {
-            let task = runtime.ok_or(Refusal::NoRuntime)?.spawn(run);
+            let Some(runtime) = &runtime else {
+                isolated(|| drop(run));
+                return Err(Refusal::NoRuntime);
+            };
+            let task = runtime.spawn(run);
             let left = settings.deadline.saturating_sub(arrived.elapsed());
             match timer::within(left, settings.runtime.as_ref(), task).await? {
                 Some(Ok(call)) => call.hear(),
@@ -52,9 +51,9 @@ pub(super) async fn dispatch<H: EventHandler>(
 }
 
 fn at_deadline(handler: &impl EventHandler) -> Result<(), Refusal> {
-    match catch_unwind(AssertUnwindSafe(|| handler.at_deadline())) {
-        Ok(AtDeadline::Acknowledge) => Ok(()),
-        Ok(AtDeadline::Refuse) | Err(_) => Err(Refusal::DeadlinePassed),
+    match isolated(|| handler.at_deadline()) {
+        Some(AtDeadline::Acknowledge) => Ok(()),
+        Some(AtDeadline::Refuse) | None => Err(Refusal::DeadlinePassed),
     }
 }
 
@@ -62,59 +61,84 @@ fn at_deadline(handler: &impl EventHandler) -> Result<(), Refusal> {
 struct Call<H: EventHandler> {
     event: Event,
     shared: Arc<Shared<H>>,
+    runtime: Option<Handle>,
     progress: Progress,
+    /// Given back last, so that a drained webhook has reported everything.
+    slot: Option<Slot<H>>,
 }
 
 enum Progress {
     Running,
-    Ended(HandlerResult),
-    Heard,
+    Failed(HandlerError),
+    Settled,
 }
 
 impl<H: EventHandler> Call<H> {
-    fn new(event: Event, shared: &Arc<Shared<H>>, max_in_flight: usize) -> Option<Self> {
-        let entered = shared.in_flight.enter(max_in_flight);
-        entered.then(|| Self { event, shared: Arc::clone(shared), progress: Progress::Running })
+    fn new(event: Event, slot: Slot<H>, runtime: Option<Handle>) -> Self {
+        Self { event, shared: Arc::clone(&slot.0), runtime, progress: Progress::Running, slot: Some(slot) }
     }
 
     async fn run(mut self) -> Self {
         let result = {
             let mut handling = pin!(async { self.shared.handler.on_event(&self.event).await });
             poll_fn(|cx| {
-                catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx)))
+                caught(|| handling.as_mut().poll(cx))
                     .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::panicked(panic))))
             })
             .await
         };
-        self.progress = Progress::Ended(result);
+        self.progress = match result {
+            Ok(()) => {
+                // Nothing is left to be told, even if the caller takes long to ask.
+                self.slot = None;
+                Progress::Settled
+            }
+            Err(error) => Progress::Failed(error),
+        };
         self
     }
 
     /// Tells the caller, who still waits.
     fn hear(mut self) -> Result<(), Refusal> {
-        let Progress::Ended(Err(error)) = std::mem::replace(&mut self.progress, Progress::Heard) else {
+        let Progress::Failed(error) = std::mem::replace(&mut self.progress, Progress::Settled) else {
             return Ok(());
         };
         let refusal = if error.is_unavailable() { Refusal::Unavailable } else { Refusal::HandlerFailed };
-        // What the user's error does while it is shown or dropped is the user's code, too.
-        let _ = catch_unwind(AssertUnwindSafe(|| report::failed(&self.event, &error, refusal)));
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(error)));
+        isolated(|| report::failed(&self.event, &error, refusal));
+        isolated(|| drop(error));
         Err(refusal)
     }
 }
 
 impl<H: EventHandler> Drop for Call<H> {
     fn drop(&mut self) {
-        let _ =
-            catch_unwind(AssertUnwindSafe(|| match std::mem::replace(&mut self.progress, Progress::Heard) {
-                Progress::Running => report::lost(&self.event),
-                Progress::Ended(Err(error)) => {
-                    report::failed_late(&self.event, &error);
-                    self.shared.handler.on_late_failure(&self.event, &error);
-                }
-                Progress::Ended(Ok(())) | Progress::Heard => {}
-            }));
-        // Last, so that a drained webhook has reported everything.
-        self.shared.in_flight.leave();
+        // It fails where a thread is ending.
+        let _entered = self.runtime.as_ref().and_then(|runtime| isolated(|| runtime.enter()));
+        match std::mem::replace(&mut self.progress, Progress::Settled) {
+            Progress::Running => {
+                isolated(|| report::lost(&self.event));
+            }
+            Progress::Failed(error) => {
+                isolated(|| report::failed_late(&self.event, &error));
+                isolated(|| self.shared.handler.on_late_failure(&self.event, &error));
+                isolated(|| drop(error));
+            }
+            Progress::Settled => {}
+        }
+    }
+}
+
+/// One of the handlers that may run at once.
+struct Slot<H>(Arc<Shared<H>>);
+
+impl<H> Slot<H> {
+    fn take(shared: &Arc<Shared<H>>, max_in_flight: usize) -> Option<Self> {
+        shared.in_flight.enter(max_in_flight).then(|| Self(Arc::clone(shared)))
+    }
+}
+
+impl<H> Drop for Slot<H> {
+    fn drop(&mut self) {
+        self.0.in_flight.leave();
     }
 }

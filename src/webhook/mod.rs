@@ -151,7 +151,7 @@ impl<H: EventHandler> Webhook<H> {
         self
     }
 
-    /// How long a body may take to arrive. Default: 1 s.
+    /// How long a body may take to arrive, within the [deadline](Self::deadline). Default: 1 s.
     #[must_use]
     pub fn read_timeout(mut self, read_timeout: Duration) -> Self {
         self.settings.read_timeout = read_timeout;
@@ -197,7 +197,7 @@ impl<H: EventHandler> Webhook<H> {
     }
 
     /// Ends when no handler runs, and every late failure has been reported. Await it after the server has ended: servers
-    /// know nothing of handlers whose caller has gone.
+    /// know nothing of handlers whose caller has gone. A failure whose caller neither asks for it nor hangs up is waited for.
     pub async fn drained(&self) {
         self.shared.in_flight.drained().await;
     }

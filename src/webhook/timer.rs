@@ -1,16 +1,10 @@
 //! Waiting for a bounded time on whichever tokio runtime is at hand.
 
-use std::{
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use tokio::{runtime::Handle, time::Sleep};
 
-use crate::error::Refusal;
+use crate::{error::Refusal, isolate::isolated};
 
 /// What `work` gives, or `None` when it has not within `time`. Work that is ready at once needs no runtime.
 ///
@@ -28,10 +22,14 @@ pub(super) async fn within<F: Future>(
     }
     let mut sleep = pin!(sleep(time, fallback).ok_or(Refusal::NoRuntime)?);
     let output = poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+        Poll::Ready(output) => Poll::Ready(Ok(Some(output))),
+        // A timer panics once its runtime has shut down.
+        Poll::Pending => match isolated(|| sleep.as_mut().poll(cx)) {
+            Some(elapsed) => elapsed.map(|()| Ok(None)),
+            None => Poll::Ready(Err(Refusal::NoRuntime)),
+        },
     });
-    Ok(output.await)
+    output.await
 }
 
 /// The caller's own runtime comes first: it is the one that is certainly being driven.
@@ -39,6 +37,6 @@ fn sleep(time: Duration, fallback: Option<&Handle>) -> Option<Sleep> {
     [Handle::try_current().ok().as_ref(), fallback].into_iter().flatten().find_map(|runtime| {
         let _entered = runtime.enter();
         // tokio has no way to ask a runtime whether its timers are on but to try.
-        catch_unwind(AssertUnwindSafe(|| tokio::time::sleep(time))).ok()
+        isolated(|| tokio::time::sleep(time))
     })
 }

@@ -69,7 +69,7 @@ impl Verifier {
         self
     }
 
-    /// Lets another app in as well, signed with a token of its own.
+    /// Lets another app in as well, signed with a token of its own. One that was named before gets this token, too.
     ///
     /// # Panics
     ///

@@ -30,6 +30,8 @@ struct Watched {
 }
 
 enum End {
+    /// Empty frames for ever.
+    Endless,
     Proper,
     Broken,
     Never,
@@ -57,6 +59,7 @@ impl Body for Watched {
         match self.chunks.pop_front() {
             Some(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
             None => match self.end {
+                End::Endless => Poll::Ready(Some(Ok(Frame::data(Bytes::new())))),
                 End::Proper => Poll::Ready(None),
                 End::Broken => Poll::Ready(Some(Err(()))),
                 End::Never => Poll::Pending,
@@ -128,7 +131,9 @@ async fn a_stalled_body_is_given_up_after_the_read_timeout() {
     assert_eq!((answer.status, answer.code), (408, 40801));
     assert_eq!(begin.elapsed().as_millis() / 10, 100);
 
-    let webhook = Webhook::new(verifier(), Recorder::default()).read_timeout(Duration::from_secs(5));
+    let webhook = Webhook::new(verifier(), Recorder::default())
+        .read_timeout(Duration::from_secs(5))
+        .deadline(Duration::from_secs(9));
     let begin = tokio::time::Instant::now();
     assert_eq!(send(&webhook, request(&signed(), Watched::new(&[], End::Never))).await.code, 40801);
     assert_eq!(begin.elapsed().as_millis() / 10, 500);
@@ -140,6 +145,31 @@ fn a_stalled_body_without_a_runtime_is_a_refusal_and_no_panic() {
     let waiting = send(&webhook, request(&signed(), Watched::new(&["{"], End::Never)));
     let no_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(no_timers.block_on(waiting).code, 50304);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_body_is_given_up_before_the_deadline_passes() {
+    let begin = tokio::time::Instant::now();
+    let webhook = Webhook::new(verifier(), Recorder::default()).deadline(Duration::from_millis(300));
+    assert_eq!(send(&webhook, request(&signed(), Watched::new(&[], End::Never))).await.code, 40801);
+    assert_eq!(begin.elapsed().as_millis() / 10, 30);
+}
+
+#[tokio::test]
+async fn a_body_of_endless_empty_frames_is_given_up() {
+    let webhook = Webhook::new(verifier(), Recorder::default()).read_timeout(Duration::from_millis(10));
+    assert_eq!(send(&webhook, request(&signed(), Watched::new(&[], End::Endless))).await.code, 40801);
+}
+
+/// Its timers are gone with it; the caller has none of its own.
+#[test]
+fn a_stalled_body_after_the_runtimes_end_is_a_refusal_and_no_panic() {
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let webhook = own.block_on(async { Webhook::new(verifier(), Recorder::default()) });
+    drop(own);
+    let no_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let answer = no_timers.block_on(send(&webhook, request(&signed(), Watched::new(&["{"], End::Never))));
+    assert_eq!(answer.code, 50304);
 }
 
 #[tokio::test]

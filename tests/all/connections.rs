@@ -35,7 +35,8 @@ fn stalling() -> Recorder {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_only_announced_is_answered_at_once() {
     for &door in DOORS {
-        let address = door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR)).await;
+        let address =
+            door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR).deadline(HOUR)).await;
         for (query, status) in
             [(String::new(), 403), (signed().replace("Sign=1", "Sign=2"), 401), (signed(), 413)]
         {
@@ -43,14 +44,23 @@ async fn what_is_only_announced_is_answered_at_once() {
             client.write(head(&query, "Content-Length: 1073741824\r\n")).await;
             let reply = client.read(true).await;
             assert_eq!((reply.status, reply.closes()), (status, true), "{door:?}");
+            assert!(client.sees_the_end().await, "{door:?}");
         }
+        // A server that went on reading these chunks to their end would not close.
+        let mut client = Client::connect(address).await;
+        client.write(head("", "Transfer-Encoding: chunked\r\n")).await;
+        client.write("5\r\nchunk\r\n").await;
+        let reply = client.read(true).await;
+        assert_eq!((reply.status, reply.closes()), (403, true), "{door:?}");
+        assert!(client.sees_the_end().await, "{door:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_who_expects_100_gets_its_refusal_first() {
     for &door in DOORS {
-        let address = door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR)).await;
+        let address =
+            door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR).deadline(HOUR)).await;
         let expecting = "Content-Length: 1073741824\r\nExpect: 100-continue\r\n";
         let mut client = Client::connect(address).await;
         client.write(head("", expecting)).await;
@@ -76,7 +86,8 @@ async fn a_stranger_who_expects_100_gets_its_refusal_first() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalled_clients_delay_nobody() {
     for &door in DOORS {
-        let address = door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR)).await;
+        let address =
+            door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR).deadline(HOUR)).await;
         let mut stalled = Vec::new();
         for n in 0..300 {
             let mut client = Client::connect(address).await;
@@ -100,6 +111,7 @@ async fn a_slow_body_is_answered_408_and_ends_its_connection() {
             client.write(head(&signed(), extra)).await;
             let reply = client.read(true).await;
             assert_eq!((reply.status, reply.closes()), (408, true), "{door:?}");
+            assert!(client.sees_the_end().await, "{door:?}");
             assert_eq!(webhook.in_flight(), 0, "{door:?}");
             check_healthy(address, door).await;
         }
@@ -110,7 +122,8 @@ async fn a_slow_body_is_answered_408_and_ends_its_connection() {
 async fn a_client_that_hangs_up_in_its_body_leaves_nothing_behind() {
     for &door in DOORS {
         let recorder = Recorder::default();
-        let address = door.open(Webhook::new(verifier(), recorder.clone()).read_timeout(HOUR)).await;
+        let address =
+            door.open(Webhook::new(verifier(), recorder.clone()).read_timeout(HOUR).deadline(HOUR)).await;
         for sent in ["", "{\"SessionId\":"] {
             let mut client = Client::connect(address).await;
             client.write(head(&signed(), "Content-Length: 1000\r\n")).await;

@@ -234,6 +234,44 @@ async fn a_late_failure_is_reported_exactly_once() {
     );
 }
 
+/// Also one that panics when it is shown, and the hook may use the runtime wherever it is called.
+#[tokio::test(start_paused = true)]
+async fn the_hook_for_late_failures_is_called_whatever_the_error_does() {
+    struct Telling(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl EventHandler for Telling {
+        async fn on_event(&self, _: &Event) -> HandlerResult {
+            sleep(Duration::from_secs(10)).await;
+            Err(HandlerError::permanent(Bomb))
+        }
+
+        fn on_late_failure(&self, _: &Event, _: &HandlerError) {
+            let told = Arc::clone(&self.0);
+            tokio::spawn(async move { told.fetch_add(1, Ordering::SeqCst) });
+        }
+    }
+
+    let told = Arc::new(AtomicUsize::new(0));
+    let webhook = Webhook::new(verifier(), Telling(Arc::clone(&told)));
+    assert!(send(&webhook, post(&signed(), event_json("SessionBegin").to_string())).await.is_ok());
+    webhook.drained().await;
+    yield_now().await;
+    assert_eq!(told.load(Ordering::SeqCst), 1);
+}
+
+/// A caller that neither asks nor hangs up: what has ended well is not waited for.
+#[tokio::test]
+async fn a_caller_that_does_not_ask_keeps_nobody_from_draining() {
+    let webhook = subject();
+    let mut answer = std::pin::pin!(order(&webhook, "wait"));
+    assert!(poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await);
+    webhook.handler().release.notify_one();
+    webhook.drained().await;
+    assert_eq!((finished(&webhook), webhook.in_flight()), (1, 0));
+    assert!(answer.await.is_ok());
+}
+
 /// The failure is there, and the caller hangs up before it looks.
 #[tokio::test]
 async fn a_failure_that_is_never_fetched_is_reported() {
