@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use actix_web::{App, HttpServer, web};
 use tencent_desk_webhook::Webhook;
@@ -23,6 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .bind(&settings.listen)
             .map_err(|error| cannot_listen(&settings.listen, error))?
             .tcp_nodelay(true)
+            .client_disconnect_timeout(Duration::ZERO) // or it would read on for a second after a refusal
             .disable_signals() // actix-web's own take Ctrl-C as an order to drop everything
             .shutdown_timeout(GRACE.as_secs());
     for address in server.addrs() {

@@ -123,7 +123,7 @@ pub enum Src {
     ClientState,
     /// 12: somebody is typing.
     Typing,
-    /// 13: a command of the text robot.
+    /// 13: a command of the text robot; some of these are shown.
     TextRobot,
     /// 15: choices.
     Branch,
@@ -211,6 +211,7 @@ impl Src {
     pub fn visibility(self) -> Visibility {
         match self {
             Self::RatingRequest
+            | Self::TextRobot
             | Self::Branch
             | Self::FormInput
             | Self::ProductCard
@@ -230,7 +231,6 @@ impl Src {
             | Self::RatingAnswer
             | Self::ClientState
             | Self::Typing
-            | Self::TextRobot
             | Self::Member
             | Self::NoSeatOnline
             | Self::RatingRule

@@ -65,9 +65,9 @@ impl Element {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// Every item of an array becomes an element; what is no array has none. `depth` counts the relays around it.
+    /// The items of an array become elements, up to the limit; what is no array has none. `depth` counts the relays around it.
     pub(super) fn parse_all(json: &str, depth: usize) -> Vec<Self> {
-        items(json).into_iter().map(|item| Self::parse(item.get(), depth)).collect()
+        items(json).into_iter().take(ELEMENT_LIMIT).map(|item| Self::parse(item.get(), depth)).collect()
     }
 
     fn parse(json: &str, depth: usize) -> Self {
@@ -305,3 +305,6 @@ pub struct StreamChunk {
     #[serde(deserialize_with = "flag", skip_serializing_if = "Option::is_none")]
     pub is_last: Option<bool>,
 }
+
+/// Far above any message that a person makes: an item of two bytes on the wire takes up a hundred times that here.
+pub(super) const ELEMENT_LIMIT: usize = 1000;

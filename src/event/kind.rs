@@ -36,7 +36,7 @@ pub struct Message {
     pub sender: Sender,
     /// `MsgKey`: opaque.
     pub key: Option<String>,
-    /// `MsgBody`: what the message is made of, in order.
+    /// `MsgBody`: what the message is made of, in order; at most 1,000 elements of it.
     pub elements: Vec<Element>,
 }
 

@@ -34,9 +34,12 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: for<'item> Deserialize<'item>>(
     Ok(items(json.get()).iter().filter_map(|item| last_counts(item.get(), |json| read(json))).collect())
 }
 
-/// Reads again, where need be, with the last value of each name: a derived `Deserialize` refuses a name that stands twice.
+/// Reads again, where need be, what a derived `Deserialize` refuses: of a name that stands twice the last value counts, and
+/// half of an emoji in a name is replaced.
 pub(super) fn last_counts<T>(json: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-    read(json).or_else(|| read(&serde_json::from_str::<Value>(json).ok()?.to_string()))
+    let value = |json: &str| serde_json::from_str::<Value>(json);
+    let again = || value(json).or_else(|_| value(&replace_lone_surrogates(json)));
+    read(json).or_else(|| read(&again().ok()?.to_string()))
 }
 
 /// A JSON object as a `T`. A derived `Deserialize` alone would take an array as well.
@@ -96,7 +99,7 @@ impl Number for f64 {
 }
 
 fn unquoted(json: &str) -> &str {
-    json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(json)
+    json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(json).trim_ascii()
 }
 
 /// Clients cut texts without regard to UTF-16 pairs, and half of an emoji makes text that no Rust string can hold.

@@ -8,14 +8,14 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, IgnoredAny, MapAccess, Visitor},
+    de::{self, IgnoredAny, IntoDeserializer as _, MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::{Value, value::RawValue};
 
 use super::{
     Element, Event, EventKind, EventName, Stray,
-    element::Shape,
+    element::{ELEMENT_LIMIT, Shape},
     lenient::{Number as _, read_flag, read_text},
 };
 use crate::error::Refusal;
@@ -141,7 +141,7 @@ impl<'a> Visitor<'a> for WireVisitor {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Wire<'a>, A::Error> {
         let mut wire = Wire::default();
-        while let Some(field) = map.next_key()? {
+        while let Some(field) = self.field(&mut map)? {
             match field {
                 Field::CallbackCommand => wire.command = self.text(&mut map)?,
                 Field::SessionId => wire.session_id = self.text(&mut map)?,
@@ -176,6 +176,15 @@ impl<'a> Visitor<'a> for WireVisitor {
 }
 
 impl WireVisitor {
+    fn field<'a, A: MapAccess<'a>>(&self, map: &mut A) -> Result<Option<Field>, A::Error> {
+        if let Reading::AsDocumented = self.0 {
+            return map.next_key();
+        }
+        let Some(name) = map.next_key::<&'a RawValue>()? else { return Ok(None) };
+        let name = read_text(name.get()).unwrap_or_default();
+        Field::deserialize(name.into_deserializer()).map(Some)
+    }
+
     /// An empty text reads as absent.
     fn text<'a, A: MapAccess<'a>>(&self, map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
         let text = match self.0 {
@@ -189,7 +198,8 @@ impl WireVisitor {
         match self.0 {
             Reading::AsDocumented => {
                 let shapes = map.next_value::<Vec<Shape<'a>>>()?;
-                let elements: Option<_> = shapes.iter().map(|shape| shape.read(0)).collect();
+                let elements: Option<_> =
+                    shapes.iter().take(ELEMENT_LIMIT).map(|shape| shape.read(0)).collect();
                 elements.ok_or_else(|| de::Error::custom("an element is not as documented"))
             }
             Reading::Leniently => Ok(Element::parse_all(json(map)?, 0)),
@@ -272,8 +282,9 @@ fn from_millis(millis: i64) -> Option<SystemTime> {
 }
 
 fn to_millis(time: SystemTime) -> i64 {
-    let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
-    time.duration_since(UNIX_EPOCH).map_or_else(|before| -millis(before.duration()), millis)
+    let millis = |distance: Duration| i128::try_from(distance.as_millis()).unwrap_or(i128::MAX);
+    let millis = time.duration_since(UNIX_EPOCH).map_or_else(|before| -millis(before.duration()), millis);
+    i64::try_from(millis).unwrap_or(if millis < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// The callback that this library is about (the vendor's page on the session-event callback, product 1229, document 68989).

@@ -93,7 +93,8 @@ impl Verifier {
         self
     }
 
-    /// Asks `clock` for the time instead of the system: for tests.
+    /// Asks `clock` for the time instead of the system: for tests. It is called while a request is verified; where it
+    /// panics, so does `handle`.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(clock));

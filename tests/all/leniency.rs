@@ -172,6 +172,7 @@ async fn numbers_may_be_written_in_odd_ways() {
         (json!(5), json!(5)),
         (json!(1.0), json!(1)),
         (json!("3.0"), json!(3)),
+        (json!(" 4 "), json!(4)),
         (json!(77), json!(77)),
         (json!("0"), json!(null)),
         (json!(-1), json!(null)),
@@ -197,6 +198,8 @@ async fn numbers_may_be_written_in_odd_ways() {
         (json!(1_725_540_020_017.0), 1_725_540_020_017),
         (json!(0), 0),
         (json!(-1), -1),
+        (json!(i64::MIN), i64::MIN),
+        (json!(i64::MAX), i64::MAX),
     ] {
         assert_eq!(reads_as("EventTime", &sent).await, millis, "{sent}");
     }
@@ -248,5 +251,35 @@ async fn half_an_emoji_reads_as_a_replacement_character() {
         assert_eq!(event.raw(), body, "as it came");
         let tencent_desk_webhook::event::EventKind::Message(message) = event.kind else { panic!() };
         assert_eq!(message.text(), read);
+    }
+}
+
+#[tokio::test]
+async fn half_an_emoji_in_a_name_loses_nothing_else() {
+    let text = r#"{"MsgType":"TIMTextElem","MsgContent":{"Text":"read","\ud800":1},"\udfff":2}"#;
+    let body = event_json("Human.UserSendMsg").to_string().replacen(
+        '{',
+        &format!(r#"{{"\ud800":1,"MsgBody":[{text}],"\udfffAgentId":"x","Agent\u0049d":"a",{}"#, ""),
+        1,
+    );
+    let (_, event) = deliver(&body).await;
+    assert_eq!(event.agent_id.as_deref(), Some("a"));
+    let tencent_desk_webhook::event::EventKind::Message(message) = event.kind else { panic!() };
+    assert_eq!(message.text(), "read");
+}
+
+#[tokio::test]
+async fn of_a_message_a_thousand_elements_are_typed() {
+    for items in ["1,".repeat(500_000), r#"{"MsgType":"TIMTextElem"},"#.repeat(2000)] {
+        let items = items.trim_end_matches(',');
+        let body = event_json("Human.UserSendMsg").to_string().replacen(
+            '{',
+            &format!(r#"{{"MsgBody":[{items}],"#),
+            1,
+        );
+        let (_, event) = deliver(&body).await;
+        let tencent_desk_webhook::event::EventKind::Message(message) = &event.kind else { panic!() };
+        assert_eq!(message.elements.len(), 1000);
+        assert_eq!(event.raw(), body);
     }
 }

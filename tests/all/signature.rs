@@ -35,6 +35,40 @@ async fn the_documented_vector_is_accepted() {
     assert!(ask(verifier(), &signed()).await.is_ok());
 }
 
+/// The vendor's vectors, URLs and acknowledgement, as they are printed.
+#[tokio::test]
+async fn what_the_vendor_prints_is_what_is_taken_and_given() {
+    let json =
+        |name: &str| -> serde_json::Value { serde_json::from_str(&crate::support::fixture(name)).unwrap() };
+    for vector in json("sign_test_vectors").as_array().unwrap() {
+        let right = vector["Sign"].as_str().or(vector["Sign_computed_here"].as_str()).unwrap();
+        let time = vector["RequestTime"].as_str().unwrap().parse().unwrap();
+        assert_eq!(sign(vector["Token"].as_str().unwrap(), time), right);
+    }
+    for (form, url) in json("desk_url_forms").as_object().unwrap() {
+        let filled = url
+            .as_str()
+            .unwrap()
+            .replace("$SDKAppID", &APP.to_string())
+            .replace("$CallbackCommand", COMMAND)
+            .replace("$ClientIP", "127.0.0.1")
+            .replace("$OptPlatform", "RESTAPI")
+            .replace("$RequestID", "r-1");
+        if let Some((_, query)) = filled.split_once("SdkAppid=") {
+            let query =
+                format!("SdkAppid={}", query.replace("888888", &APP.to_string()).replace(" HTTP/1.1", ""));
+            let query = query.replace("Group.CallbackAfterNewMemberJoin", COMMAND);
+            assert_eq!(ask(verifier(), &query).await.code, 40101, "{form}");
+            assert!(
+                ask(verifier(), &format!("{query}&Sign={SIGN}&RequestTime={NOW}")).await.is_ok(),
+                "{form}"
+            );
+        }
+    }
+    let given: serde_json::Value = serde_json::from_str(&ask(verifier(), &signed()).await.body).unwrap();
+    assert_eq!(given, json("desk_ack_response"));
+}
+
 #[tokio::test]
 async fn any_other_signature_is_refused() {
     let mut wrong = vec![
