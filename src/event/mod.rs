@@ -10,6 +10,8 @@ mod kind;
 
 mod element;
 
+mod content;
+
 mod media;
 
 mod relay;
@@ -24,8 +26,9 @@ use std::time::SystemTime;
 
 pub(crate) use self::wire::{COMMAND, Origin, Wire};
 pub use self::{
+    content::{CustomElem, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
     desk::{DeskMessage, Src, Visibility},
-    element::{CustomElem, Element, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
+    element::Element,
     kind::{
         EndReason, EventKind, Message, Satisfaction, Sender, SessionBegin, SessionEnd, Stage, Stray,
         Transfer, TransferStep,
