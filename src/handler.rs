@@ -1,11 +1,11 @@
 //! Your side: what to do with each kind of event.
 
-use std::{any::Any, error::Error, fmt, sync::Arc};
+use std::{any::Any, error::Error, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use async_trait::async_trait;
 
 use crate::event::{Event, EventKind, Message, Satisfaction, SessionBegin, SessionEnd, Transfer};
-use crate::isolate::discard;
+use crate::isolate::{caught, discard};
 
 /// What a handler method returns. Any error becomes a [`HandlerError`] by `?`.
 pub type HandlerResult = Result<(), HandlerError>;
@@ -178,6 +178,16 @@ impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlerError").field("cause", &self.cause).field("retry", &self.retry).finish()
     }
+}
+
+/// Calls `handler`. A panic, wherever it happens, is an error of this event alone.
+pub(crate) async fn attempt<H: EventHandler + ?Sized>(handler: &H, event: &Event) -> HandlerResult {
+    let mut handling = pin!(async { handler.on_event(event).await });
+    poll_fn(|cx| {
+        caught(|| handling.as_mut().poll(cx))
+            .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::panicked(panic))))
+    })
+    .await
 }
 
 /// Handlers can be shared and chosen at run time: every method is passed on, `on_event` included.

@@ -57,6 +57,9 @@ pub mod handler;
 
 pub mod event;
 
+#[cfg(feature = "inbox")]
+pub mod inbox;
+
 mod error;
 
 mod report;

@@ -11,6 +11,10 @@ pub(crate) fn failed(event: &Event, error: &HandlerError, refusal: Refusal) {
     write(event, &format!("the handler failed, and the sender was told {}: {error}", refusal.code()));
 }
 
+pub(crate) fn late(event: &Event, refusal: Refusal) {
+    write(event, &format!("the handler did not finish in time, and the sender was told {}", refusal.code()));
+}
+
 pub(crate) fn failed_late(event: &Event, error: &HandlerError) {
     write(event, &format!("the handler failed with nobody left to be told: {error}"));
 }
@@ -19,10 +23,60 @@ pub(crate) fn lost(event: &Event) {
     write(event, "lost: the handler's task was dropped before it ended, as a runtime does at shutdown");
 }
 
+#[cfg(feature = "inbox")]
+pub(crate) use self::inbox::*;
+
+#[cfg(feature = "inbox")]
+mod inbox {
+    use std::{fmt::Display, time::Duration};
+
+    use super::{Event, line, write};
+
+    pub(crate) fn retried(event: &Event, error: &str, attempts: u32, after: Duration) {
+        let after = after.as_millis();
+        write(event, &format!("attempt {attempts} failed, the next is in {after} ms: {error}"));
+    }
+
+    pub(crate) fn dead(event: &Event, error: &str, id: i64, attempts: u32) {
+        write(event, &format!("given up after attempt {attempts}, kept as dead letter {id}: {error}"));
+    }
+
+    pub(crate) fn unreadable(id: i64, error: &str) {
+        line(&format!("inbox: event {id} is kept as a dead letter: {error}"));
+    }
+
+    /// Something that fails again and again, and is told once until it works again.
+    #[derive(Debug, Default)]
+    pub(crate) struct Trouble(u32);
+
+    impl Trouble {
+        pub(crate) fn is(&mut self, what: &str, error: &dyn Display) {
+            self.0 = self.0.saturating_add(1);
+            if self.0 == 1 {
+                line(&format!("inbox: {what}, and this is tried again and again: {error}"));
+            }
+        }
+
+        pub(crate) fn over(&mut self) {
+            if std::mem::take(&mut self.0) > 0 {
+                line("inbox: it works again");
+            }
+        }
+
+        /// How many times in a row.
+        pub(crate) fn count(&self) -> u32 {
+            self.0
+        }
+    }
+}
+
 fn write(event: &Event, what: &str) {
-    // Who can send an event can name it, and a handler's error may quote it: neither shall write lines of its own.
-    let line =
-        one_line(&format!("tencent-desk-webhook: {} of session {}: {what}", event.name, event.session_id));
+    line(&format!("{} of session {}: {what}", event.name, event.session_id));
+}
+
+/// Who can send an event can name it, and a handler's error may quote it: neither shall write lines of its own.
+fn line(text: &str) {
+    let line = one_line(&format!("tencent-desk-webhook: {text}"));
     // Where standard error has gone there is nobody to tell.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -39,12 +39,12 @@ pub(crate) fn cannot_listen(listen: &str, error: io::Error) -> String {
     format!("cannot listen on DESK_LISTEN ({listen:?}): {error}")
 }
 
-fn number(name: &str, default: u64) -> Result<u64, Box<dyn Error>> {
+pub(crate) fn number(name: &str, default: u64) -> Result<u64, Box<dyn Error>> {
     let Some(digits) = variable(name)? else { return Ok(default) };
     digits.parse().map_err(|_| format!("{name} is {digits:?}, and has to be a number").into())
 }
 
-fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
+pub(crate) fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
     match env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(env::VarError::NotPresent) => Ok(None),

@@ -22,11 +22,16 @@ mod wire;
 
 mod lenient;
 
+mod dedup;
+
 use std::time::SystemTime;
 
+#[cfg(feature = "inbox")]
+pub(crate) use self::dedup::digest;
 pub(crate) use self::wire::{COMMAND, Origin, Wire};
 pub use self::{
     content::{CustomElem, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
+    dedup::DedupKey,
     desk::{DeskMessage, Src, Visibility},
     element::Element,
     kind::{

@@ -262,15 +262,22 @@ fn put<M: SerializeMap, T: Serialize>(
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Value::deserialize(deserializer)?.to_string();
-        let mut wire = Wire::parse(&json).map_err(de::Error::custom)?;
+        Self::from_json(&json).map_err(de::Error::custom)
+    }
+}
+
+impl Event {
+    /// Reads what its `Serialize` wrote as JSON.
+    pub(crate) fn from_json(json: &str) -> Result<Self, Refusal> {
+        let mut wire = Wire::parse(json)?;
         let record = std::mem::take(&mut wire.record);
         let origin = Origin {
-            sdk_app_id: record.sdk_app_id.ok_or_else(|| de::Error::missing_field("SdkAppid"))?,
+            sdk_app_id: record.sdk_app_id.ok_or(Refusal::MissingField { name: "SdkAppid" })?,
             request_id: record.request_id.map(Cow::into_owned),
             client_ip: record.client_ip.map(Cow::into_owned),
             platform: record.platform.map(Cow::into_owned),
         };
-        let mut event = Self::new(wire, origin).map_err(de::Error::custom)?;
+        let mut event = Self::new(wire, origin)?;
         event.raw = record.raw.map(Cow::into_owned).unwrap_or_default();
         Ok(event)
     }
@@ -281,7 +288,7 @@ fn from_millis(millis: i64) -> Option<SystemTime> {
     if millis < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
 }
 
-fn to_millis(time: SystemTime) -> i64 {
+pub(super) fn to_millis(time: SystemTime) -> i64 {
     let millis = |distance: Duration| i128::try_from(distance.as_millis()).unwrap_or(i128::MAX);
     let millis = time.duration_since(UNIX_EPOCH).map_or_else(|before| -millis(before.duration()), millis);
     i64::try_from(millis).unwrap_or(if millis < 0 { i64::MIN } else { i64::MAX })

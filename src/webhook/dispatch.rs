@@ -3,7 +3,7 @@
 //! The handler's future is polled once where it stands. One that is ready then, as most are, costs no task; any other is
 //! handed to the runtime, where it runs to its end whether somebody still waits for it or not.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use tokio::{runtime::Handle, time::Instant};
 
@@ -11,8 +11,8 @@ use super::{Settings, Shared, timer};
 use crate::{
     error::Refusal,
     event::Event,
-    handler::{AtDeadline, EventHandler, HandlerError},
-    isolate::{caught, isolated},
+    handler::{AtDeadline, EventHandler, HandlerError, attempt},
+    isolate::isolated,
     report,
 };
 
@@ -23,9 +23,10 @@ pub(super) async fn dispatch<H: EventHandler>(
     settings: &Settings,
     arrived: Instant,
 ) -> Result<(), Refusal> {
+    let event = Arc::new(event);
     let slot = Slot::take(shared, settings.max_in_flight).ok_or(Refusal::Overloaded)?;
     let runtime = settings.runtime.clone().or_else(|| Handle::try_current().ok());
-    let mut run = Box::pin(Call::new(event, slot, runtime.clone()).run());
+    let mut run = Box::pin(Call::new(Arc::clone(&event), slot, runtime.clone()).run());
     let first = poll_fn(|cx| {
         // The handler's timers and sockets have to belong to the runtime on which it will go on.
         let _entered = runtime.as_ref().map(Handle::enter);
@@ -44,22 +45,25 @@ pub(super) async fn dispatch<H: EventHandler>(
             match timer::within(left, settings.runtime.as_ref(), task).await? {
                 Some(Ok(call)) => call.hear(),
                 Some(Err(_)) => Err(Refusal::Interrupted),
-                None => at_deadline(&shared.handler),
+                None => at_deadline(&shared.handler, &event),
             }
         }
     }
 }
 
-fn at_deadline(handler: &impl EventHandler) -> Result<(), Refusal> {
+fn at_deadline(handler: &impl EventHandler, event: &Event) -> Result<(), Refusal> {
     match isolated(|| handler.at_deadline()) {
         Some(AtDeadline::Acknowledge) => Ok(()),
-        Some(AtDeadline::Refuse) | None => Err(Refusal::DeadlinePassed),
+        Some(AtDeadline::Refuse) | None => {
+            isolated(|| report::late(event, Refusal::DeadlinePassed));
+            Err(Refusal::DeadlinePassed)
+        }
     }
 }
 
 /// One event in its handler's hands. Whoever drops it unheard thereby reports how it ended, so exactly one does.
 struct Call<H: EventHandler> {
-    event: Event,
+    event: Arc<Event>,
     shared: Arc<Shared<H>>,
     runtime: Option<Handle>,
     progress: Progress,
@@ -74,20 +78,12 @@ enum Progress {
 }
 
 impl<H: EventHandler> Call<H> {
-    fn new(event: Event, slot: Slot<H>, runtime: Option<Handle>) -> Self {
+    fn new(event: Arc<Event>, slot: Slot<H>, runtime: Option<Handle>) -> Self {
         Self { event, shared: Arc::clone(&slot.0), runtime, progress: Progress::Running, slot: Some(slot) }
     }
 
     async fn run(mut self) -> Self {
-        let result = {
-            let mut handling = pin!(async { self.shared.handler.on_event(&self.event).await });
-            poll_fn(|cx| {
-                caught(|| handling.as_mut().poll(cx))
-                    .unwrap_or_else(|panic| Poll::Ready(Err(HandlerError::panicked(panic))))
-            })
-            .await
-        };
-        self.progress = match result {
+        self.progress = match attempt(&self.shared.handler, &self.event).await {
             Ok(()) => {
                 // Nothing is left to be told, even if the caller takes long to ask.
                 self.slot = None;

@@ -1,0 +1,90 @@
+//! The recommended production set-up: acknowledge once the event is stored, deliver it afterwards.
+//! `cargo run --example inbox --features axum,sqlite,postgres`
+
+#[allow(unused)] // some of it is for the other servers
+mod common;
+
+use std::{
+    error::Error,
+    fs::{File, OpenOptions},
+    io::Write as _,
+};
+
+use axum::{Router, routing::any, serve::ListenerExt as _};
+use tencent_desk_webhook::{Event, EventHandler, HandlerResult, Webhook, async_trait, inbox::Inbox};
+use tokio::{net::TcpListener, time::sleep};
+
+use crate::common::{GRACE, Print, Settings, cannot_listen, number, stop_signal, variable};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_env()?;
+    let handler = Deliver::from_env(settings.handler)?;
+    let place = variable("DESK_INBOX")?.unwrap_or_else(|| "desk.db".to_owned());
+    let inbox = if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+        Inbox::connect(&place).await
+    } else {
+        Inbox::open(&place).await
+    };
+    let inbox = inbox.map_err(|error| format!("DESK_INBOX: {error}"))?;
+    let workers = inbox.deliver_to(handler).start();
+    let webhook = Webhook::new(settings.verifier, inbox.clone());
+    let app = Router::new().route("/desk/callback", any(webhook.clone()));
+
+    let (stop, last_call) = (stop_signal()?, stop_signal()?);
+    let listener =
+        TcpListener::bind(&settings.listen).await.map_err(|error| cannot_listen(&settings.listen, error))?;
+    println!("listening on http://{}/desk/callback", listener.local_addr()?);
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+
+    tokio::select! {
+        ended = axum::serve(listener, app).with_graceful_shutdown(stop).into_future() => ended?,
+        // A client that stalls in mid-request would keep the server waiting for ever.
+        () = async { last_call.await; sleep(GRACE).await } => {}
+    }
+    webhook.drained().await;
+    let drained = workers.drain().await;
+    eprintln!("{} finished, {} interrupted, {:?} left", drained.finished, drained.interrupted, drained.left);
+    Ok(())
+}
+
+/// Prints each event, as the other servers do, and notes it in a file; or fails, if it is told to.
+struct Deliver {
+    print: Print,
+    log: Option<File>,
+    fail_percent: u64,
+}
+
+impl Deliver {
+    fn from_env(print: Print) -> Result<Self, Box<dyn Error>> {
+        let open = |path: String| {
+            let failed = |error| format!("DESK_HANDLER_LOG ({path:?}) cannot be opened: {error}");
+            OpenOptions::new().create(true).append(true).open(&path).map_err(failed)
+        };
+        let log = variable("DESK_HANDLER_LOG")?.map(open).transpose()?;
+        let fail_percent = number("DESK_HANDLER_FAIL", 0)?;
+        if fail_percent > 100 {
+            return Err(format!("DESK_HANDLER_FAIL is {fail_percent}, and has to be a percentage").into());
+        }
+        Ok(Self { print, log, fail_percent })
+    }
+}
+
+#[async_trait]
+impl EventHandler for Deliver {
+    async fn on_event(&self, event: &Event) -> HandlerResult {
+        if fastrand::u64(..100) < self.fail_percent {
+            return Err("DESK_HANDLER_FAIL has chosen this attempt".into());
+        }
+        self.print.on_event(event).await?;
+        if let Some(mut log) = self.log.as_ref() {
+            let mut line = serde_json::to_vec(event)?;
+            line.push(b'\n');
+            // In one write, so that lines of several processes do not mix.
+            log.write_all(&line)?;
+        }
+        Ok(())
+    }
+}

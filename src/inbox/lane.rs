@@ -1,0 +1,161 @@
+//! One session's events, one after another.
+
+use std::{
+    mem,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use super::{
+    dispatcher::Settings,
+    group::Group,
+    lease::Held,
+    store::{Failure, Lane, Outcome, Waiting},
+};
+use crate::{
+    event::Event,
+    handler::{EventHandler, HandlerError, attempt},
+    isolate::isolated,
+    report,
+};
+
+/// Delivers events of claimed lanes to the handler.
+pub(super) struct Courier<H> {
+    pub(super) handler: H,
+    pub(super) settings: Settings,
+    pub(super) outcomes: Group<Outcome, bool>,
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) finished: AtomicU64,
+    pub(super) interrupted: AtomicU64,
+}
+
+/// How far the shutdown has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Running,
+    /// No event begins any more.
+    Stopping,
+    /// Those that still run are given up.
+    Cut,
+}
+
+enum Verdict {
+    Done,
+    Dead(Failure),
+    Retry(Failure, Duration),
+    Interrupted,
+}
+
+/// What is done is recorded after this long, or when the lane is given back: quick handlers share a record, slow ones have
+/// each its own.
+const RECORD_AFTER: Duration = Duration::from_millis(100);
+
+impl<H: EventHandler> Courier<H> {
+    /// Delivers what the lane has brought, and gives it back. Tells when its retry is due, if there is one.
+    pub(super) async fn deliver(self: Arc<Self>, lane: Lane, held: Held) -> Option<Instant> {
+        let mut outcome = Outcome::of(lane.claim);
+        let mut recorded = Instant::now();
+        for waiting in lane.events {
+            if self.phase() > Phase::Running || !held.is_valid() {
+                break;
+            }
+            match self.hand_over(&waiting).await {
+                Verdict::Done => outcome.done.push(waiting.id),
+                Verdict::Dead(failure) => outcome.dead.push(failure),
+                Verdict::Retry(failure, after) => {
+                    outcome.retry = Some((failure, after));
+                    break;
+                }
+                Verdict::Interrupted => break,
+            }
+            if recorded.elapsed() >= RECORD_AFTER {
+                if !self.record(mem::replace(&mut outcome, Outcome::of(lane.claim))).await {
+                    return None;
+                }
+                recorded = Instant::now();
+            }
+        }
+        outcome.release = true;
+        let retry = outcome.retry.as_ref().map(|(_, after)| *after);
+        let was_held = self.record(outcome).await;
+        retry.filter(|_| was_held).map(|after| Instant::now() + after)
+    }
+
+    async fn hand_over(&self, waiting: &Waiting) -> Verdict {
+        let attempts = waiting.attempts.saturating_add(1);
+        let event = match Event::from_json(&waiting.json) {
+            Ok(event) => event,
+            Err(unreadable) => {
+                let error = format!("the stored event cannot be read: {unreadable}");
+                report::unreadable(waiting.id, &error);
+                return Verdict::Dead(Failure::new(waiting.id, attempts, error));
+            }
+        };
+        let mut handling = Box::pin(attempt(&self.handler, &event));
+        let result = tokio::select! {
+            biased;
+            result = &mut handling => result,
+            () = self.cut() => {
+                isolated(|| drop(handling));
+                self.interrupted.fetch_add(1, Ordering::Relaxed);
+                return Verdict::Interrupted;
+            }
+        };
+        if self.phase() > Phase::Running {
+            self.finished.fetch_add(1, Ordering::Relaxed);
+        }
+        let Err(error) = result else { return Verdict::Done };
+        let verdict = self.judge(&event, waiting.id, attempts, &error);
+        isolated(|| drop(error));
+        verdict
+    }
+
+    fn judge(&self, event: &Event, id: i64, attempts: u32, error: &HandlerError) -> Verdict {
+        let said = isolated(|| error.to_string()).unwrap_or_else(|| "(its text panicked)".to_owned());
+        let failure = Failure::new(id, attempts, said.chars().take(ERROR_LIMIT).collect());
+        if error.is_permanent() || attempts >= self.settings.attempts {
+            report::dead(event, &failure.error, id, attempts);
+            isolated(|| self.handler.on_late_failure(event, error));
+            return Verdict::Dead(failure);
+        }
+        let after = self.settings.backoff.delay(attempts);
+        report::retried(event, &failure.error, attempts, after);
+        Verdict::Retry(failure, after)
+    }
+
+    /// `false`: the lane was somebody else's by then, and nothing was recorded.
+    async fn record(&self, outcome: Outcome) -> bool {
+        let mut failures = 0;
+        loop {
+            match self.outcomes.commit(outcome.clone()).await {
+                Ok(held) => return held,
+                // The dispatcher, which asks the same store, says why.
+                Err(_) => failures += 1,
+            }
+            sleep(super::RECONNECT.delay(failures)).await;
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    async fn cut(&self) {
+        let mut phase = self.phase.subscribe();
+        let mut cut = pin!(phase.wait_for(|phase| *phase == Phase::Cut));
+        // The sender is our own, and so not gone.
+        let _ = (&mut cut).await;
+    }
+}
+
+/// How many characters of a handler's error are kept.
+const ERROR_LIMIT: usize = 2000;

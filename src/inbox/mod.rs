@@ -1,0 +1,271 @@
+//! The durable inbox: acknowledge once the event is on disk, deliver it afterwards, in order, until it is done.
+//!
+//! The sender wants an answer within 2 seconds and repeats little, so what was acknowledged must survive here. An [`Inbox`]
+//! is an [`EventHandler`] that stores each event and returns; workers hand the stored events to your handler.
+//!
+//! ```no_run
+//! # #[cfg(feature = "sqlite")]
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use tencent_desk_webhook::{EventHandler, Verifier, Webhook, inbox::Inbox};
+//!
+//! struct Support;
+//! impl EventHandler for Support {}
+//!
+//! let inbox = Inbox::open("desk.db").await?;
+//! let workers = inbox.deliver_to(Support).start();
+//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the console's token"), inbox.clone());
+//! // Serve the webhook, and when the server has ended:
+//! webhook.drained().await;
+//! workers.drain().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it promises
+//!
+//! * **At least once.** What the sender was told OK for is delivered, also after a crash of the process or the machine. It can
+//!   be delivered more than once: when a process dies between the handler's end and the record of it, when a lease runs out
+//!   under a worker that stood still, when the machine loses its power (records of what is done are not synced). So make
+//!   handlers idempotent, by [`Event::dedup_key`].
+//! * **In order.** Events of one session reach the handler one after another, as they were accepted. Sessions run side by
+//!   side, up to [a limit](Dispatcher::sessions). An event that fails holds back its own session alone.
+//! * **Until it is done.** A failure or a panic is retried, later and later; after [the last attempt](Dispatcher::attempts),
+//!   or at once when the error is [permanent](crate::HandlerError::permanent), the event becomes a dead letter, which can be
+//!   listed and queued again, and its session goes on. A handler that never ends holds its session for ever: put a time-out
+//!   around what may hang.
+//! * **Once for repeats.** A delivery with the `RequestID` of an earlier one of its session, or with its
+//!   [key](Event::dedup_key), is acknowledged and not stored again, for at least [24 hours](Inbox::duplicate_horizon).
+//! * **Or not at all.** While the store cannot take an event, or has not by the webhook's deadline, the sender is told 503 and
+//!   standard error says why.
+//!
+//! # Which engine
+//!
+//! | | [`Inbox::open`], feature `sqlite` | [`Inbox::connect`], feature `postgres` |
+//! |---|---|---|
+//! | receivers and workers | one process | any number, on any number of machines |
+//! | to be installed | nothing | a PostgreSQL, 12 or later |
+//! | survives the loss of | power | power, and the machine if PostgreSQL does |
+//!
+//! Another engine is an implementation of [`store::Store`].
+
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+#[cfg(feature = "postgres")]
+mod postgres;
+
+pub mod store;
+
+mod dispatcher;
+
+mod lane;
+
+mod lease;
+
+mod group;
+
+mod backoff;
+
+mod error;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{runtime::Handle, time::sleep};
+
+use self::{
+    backoff::Backoff,
+    group::Group,
+    store::{Appended, NewEvent, Outcome, Store},
+};
+pub use self::{
+    dispatcher::{Dispatcher, Drained, Workers},
+    error::InboxError,
+    store::{DeadLetter, Stats},
+};
+use crate::{
+    event::Event,
+    handler::{AtDeadline, EventHandler, HandlerError, HandlerResult},
+    report::Trouble,
+};
+
+/// Stores events durably before they are acknowledged. Clones share one store.
+#[derive(Clone)]
+pub struct Inbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    arrivals: Group<NewEvent, Appended>,
+    outcomes: Group<Outcome, bool>,
+    runtime: Handle,
+    horizon_ms: AtomicU64,
+}
+
+/// How soon a store that fails is asked again.
+const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
+
+impl Inbox {
+    /// On an SQLite file, which is made if it is not there. It has to be on a local disk, and belongs to one process at a time;
+    /// others may read it.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it (after waiting a second for that one to end), when it is not an inbox or of a later
+    /// version, or when its directory cannot be written.
+    #[cfg(feature = "sqlite")]
+    pub async fn open(path: impl AsRef<std::path::Path>) -> Result<Self, InboxError> {
+        Ok(Self::over(sqlite::Sqlite::open(path.as_ref()).await?))
+    }
+
+    /// On an existing PostgreSQL, in the schema `desk_inbox`, which is made if it is not there.
+    ///
+    /// `url` is `postgres://user:password@host:port/database`, with these parameters among others: `sslmode` (`disable`,
+    /// `prefer`, `require`, `verify-ca` or `verify-full`, as libpq has them; default `prefer`) and `sslrootcert` (a file of
+    /// certificates to trust; default: the system's). Connect to the server itself: a pooler that shares connections between
+    /// transactions breaks what this relies on.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, the server cannot be reached, or the schema can be neither used nor made.
+    #[cfg(feature = "postgres")]
+    pub async fn connect(url: &str) -> Result<Self, InboxError> {
+        Self::connect_in(url, "desk_inbox").await
+    }
+
+    /// As [`connect`](Self::connect), in another schema: lower-case letters, digits and underscores.
+    ///
+    /// # Errors
+    ///
+    /// As for `connect`.
+    #[cfg(feature = "postgres")]
+    pub async fn connect_in(url: &str, schema: &str) -> Result<Self, InboxError> {
+        Ok(Self::over(postgres::Postgres::connect(url, schema).await?))
+    }
+
+    /// On an engine of your own.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn over(store: impl Store) -> Self {
+        let runtime = Handle::current();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let (appending, finishing) = (Arc::clone(&store), Arc::clone(&store));
+        let shared = Arc::new(Shared {
+            arrivals: Group::start(&runtime, move |events| {
+                let store = Arc::clone(&appending);
+                async move { store.append(events).await }
+            }),
+            outcomes: Group::start(&runtime, move |outcomes| {
+                let store = Arc::clone(&finishing);
+                async move { store.finish(outcomes).await }
+            }),
+            store,
+            horizon_ms: AtomicU64::new(24 * 60 * 60 * 1000),
+            runtime,
+        });
+        shared.runtime.spawn(forget(Arc::downgrade(&shared)));
+        Self { shared }
+    }
+
+    /// For how long a delivery is recognised as the repeat of one that was delivered. Default: 24 hours. One that is still
+    /// waiting or dead is recognised in any case. It holds for all clones.
+    #[must_use]
+    pub fn duplicate_horizon(self, horizon: Duration) -> Self {
+        let millis = u64::try_from(horizon.as_millis()).unwrap_or(u64::MAX);
+        self.shared.horizon_ms.store(millis, Ordering::Relaxed);
+        self
+    }
+
+    /// Delivers the stored events to `handler`, once [`start`](Dispatcher::start)ed: to its `on_event`. What is given up is
+    /// told to its `on_late_failure`.
+    pub fn deliver_to<H: EventHandler>(&self, handler: H) -> Dispatcher<H> {
+        Dispatcher::new(self.clone(), handler)
+    }
+}
+
+/// Operations.
+impl Inbox {
+    /// How it stands, for all processes on the same store.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn stats(&self) -> Result<Stats, InboxError> {
+        self.shared.store.stats().await
+    }
+
+    /// A page of dead letters: at most `limit`, with ids above `after`; begin with 0, and go on with the last one's id.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
+        self.shared.store.dead_letters(after, limit).await
+    }
+
+    /// Makes a dead letter a waiting event again, before the later events of its session, and with all its attempts.
+    /// `false`: there is no such dead letter.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
+        self.shared.store.requeue(id).await
+    }
+
+    /// Deletes the dead letters that were given up longer than `age` ago, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn purge(&self, age: Duration) -> Result<u64, InboxError> {
+        self.shared.store.purge(age).await
+    }
+}
+
+#[async_trait]
+impl EventHandler for Inbox {
+    async fn on_event(&self, event: &Event) -> HandlerResult {
+        let arrival = NewEvent::new(event).map_err(HandlerError::permanent)?;
+        match self.shared.arrivals.commit(arrival).await {
+            Ok(Appended::Stored | Appended::Duplicate) => Ok(()),
+            Err(error) => Err(HandlerError::unavailable(format!("the inbox has not stored it: {error}"))),
+        }
+    }
+
+    fn at_deadline(&self) -> AtDeadline {
+        AtDeadline::Refuse
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let horizon = Duration::from_millis(self.shared.horizon_ms.load(Ordering::Relaxed));
+        f.debug_struct("Inbox").field("duplicate_horizon", &horizon).finish_non_exhaustive()
+    }
+}
+
+/// Forgets what is older than the horizon, as long as there is an inbox.
+async fn forget(inbox: Weak<Shared>) {
+    let mut trouble = Trouble::default();
+    while let Some(shared) = inbox.upgrade() {
+        let horizon = Duration::from_millis(shared.horizon_ms.load(Ordering::Relaxed));
+        match shared.store.forget(horizon).await {
+            Ok(_) => trouble.over(),
+            Err(error) => trouble.is("keys past the duplicate horizon are not deleted", &error),
+        }
+        drop(shared);
+        sleep((horizon / 30).clamp(Duration::from_secs(1), Duration::from_secs(60))).await;
+    }
+}

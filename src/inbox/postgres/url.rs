@@ -1,0 +1,50 @@
+//! The URL: what of it tokio-postgres reads, and what it does not.
+
+use std::path::{Path, PathBuf};
+
+use tokio_postgres::Config;
+
+use super::tls::Mode;
+use crate::inbox::InboxError;
+
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) config: Config,
+    pub(super) mode: Mode,
+    pub(super) roots: Option<PathBuf>,
+}
+
+impl Target {
+    pub(super) fn parse(url: &str) -> Result<Self, InboxError> {
+        let (mut mode, mut roots) = (Mode::Prefer, None);
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        // Here a plus sign is itself.
+        let query = query.replace('+', "%2B");
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "sslmode" => mode = Mode::parse(&value)?,
+                // As libpq has it: the system's certificates are good for nothing less.
+                "sslrootcert" if value == "system" => mode = Mode::VerifyFull,
+                "sslrootcert" => roots = Some(Path::new(&*value).to_owned()),
+                _ => {
+                    rest.append_pair(&name, &value);
+                }
+            }
+        }
+        if !base.starts_with("postgres://") && !base.starts_with("postgresql://") {
+            return Err(InboxError::new("the URL of a PostgreSQL begins with postgres:// or postgresql://"));
+        }
+        let url = format!("{base}?{}", rest.finish().replace('+', "%20"));
+        let mut config: Config =
+            url.parse().map_err(|error| InboxError::caused("the URL of the PostgreSQL cannot be read", &error))?;
+        config.ssl_mode(mode.encryption());
+        if config.get_application_name().is_none() {
+            config.application_name("tencent-desk-webhook");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(super::PATIENCE);
+        }
+        Ok(Self { config, mode, roots })
+    }
+}
