@@ -184,7 +184,8 @@ async fn deliver<H: EventHandler>(store: &dyn Store, courier: &Arc<Courier<H>>, 
                 }
             }
         }
-        let look_again = retries.first().copied().unwrap_or(Instant::now() + pause).min(Instant::now() + pause);
+        let look_again =
+            retries.first().copied().unwrap_or(Instant::now() + pause).min(Instant::now() + pause);
         let full = lanes.len() == settings.sessions;
         tokio::select! {
             _ = phase.wait_for(|phase| *phase > Phase::Running) => {}

@@ -1,13 +1,6 @@
 //! A connection that comes back by itself.
 
-use std::{
-    collections::HashMap,
-    future::poll_fn,
-    pin::Pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
     sync::{Mutex, Notify},
@@ -96,7 +89,8 @@ impl Link {
 
     /// Makes what the statements need.
     pub(super) async fn prepare(&self, schema: &str) -> Result<(), InboxError> {
-        let failed = |error| InboxError::caused(format_args!("the inbox in schema {schema} cannot be used"), &error);
+        let failed =
+            |error| InboxError::caused(format_args!("the inbox in schema {schema} cannot be used"), &error);
         let mut session = self.connect().await.map_err(failed)?;
         let version = schema::prepare(&mut session.client, schema).await.map_err(failed)?;
         schema::check_version(version, schema)?;

@@ -80,10 +80,8 @@ impl Store for Postgres {
         let requests: Vec<Option<&[u8]>> =
             fresh.iter().map(|event| event.request.as_ref().map(|request| &request.0[..])).collect();
         let json: Vec<&[u8]> = fresh.iter().map(|event| event.json.as_bytes()).collect();
-        let [_, stored] = self
-            .arrivals
-            .all([(LOCK_LANES, &[&lanes]), (STORE, &[&lanes, &keys, &requests, &json])])
-            .await?;
+        let [_, stored] =
+            self.arrivals.all([(LOCK_LANES, &[&lanes]), (STORE, &[&lanes, &keys, &requests, &json])]).await?;
         let mut stored: HashSet<&[u8]> = stored.iter().map(|row| row.get(0)).collect();
         let appended = |event: &NewEvent| {
             if stored.remove(&event.key.as_bytes()[..]) { Appended::Stored } else { Appended::Duplicate }
@@ -105,7 +103,10 @@ impl Store for Postgres {
             let waiting = Waiting { id: row.get(1), attempts: count(row, 2), json: text(row, 3) };
             events.entry(row.get(0)).or_default().push(waiting);
         }
-        let lane = |row: &Row| Lane { claim: claim(row), events: events.remove(row.get::<_, &[u8]>(0)).unwrap_or_default() };
+        let lane = |row: &Row| Lane {
+            claim: claim(row),
+            events: events.remove(row.get::<_, &[u8]>(0)).unwrap_or_default(),
+        };
         Ok(claimed.iter().map(lane).collect())
     }
 
@@ -133,7 +134,10 @@ impl Store for Postgres {
                 (HOLD, &[&all.lanes, &all.epochs]),
                 (DELETE, &[&done.lanes, &done.epochs, &done.items]),
                 (BURY, &[&dead.lanes, &dead.epochs, &dead_ids, &dead_attempts, &dead_errors]),
-                (NOTE_FAILURE, &[&failed.lanes, &failed.epochs, &failed_ids, &failed_attempts, &failed_errors]),
+                (
+                    NOTE_FAILURE,
+                    &[&failed.lanes, &failed.epochs, &failed_ids, &failed_attempts, &failed_errors],
+                ),
                 (RELEASE, &[&released.lanes, &released.epochs, &released.items]),
             ])
             .await?;

@@ -24,7 +24,9 @@ pub(super) fn check_name(schema: &str) -> Result<(), InboxError> {
 pub(super) async fn prepare(client: &mut Client, schema: &str) -> Result<usize, Error> {
     let change = client.transaction().await?;
     // Processes that start together take turns.
-    change.execute("SELECT pg_advisory_xact_lock(hashtext('tencent-desk-webhook ' || $1))", &[&schema]).await?;
+    change
+        .execute("SELECT pg_advisory_xact_lock(hashtext('tencent-desk-webhook ' || $1))", &[&schema])
+        .await?;
     let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
     // Asked first, because making it needs a right that using it does not.
     if change.query_opt(exists, &[&schema]).await?.is_none() {

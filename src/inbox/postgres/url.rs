@@ -36,8 +36,9 @@ impl Target {
             return Err(InboxError::new("the URL of a PostgreSQL begins with postgres:// or postgresql://"));
         }
         let url = format!("{base}?{}", rest.finish().replace('+', "%20"));
-        let mut config: Config =
-            url.parse().map_err(|error| InboxError::caused("the URL of the PostgreSQL cannot be read", &error))?;
+        let mut config: Config = url
+            .parse()
+            .map_err(|error| InboxError::caused("the URL of the PostgreSQL cannot be read", &error))?;
         config.ssl_mode(mode.encryption());
         if config.get_application_name().is_none() {
             config.application_name("tencent-desk-webhook");

@@ -87,7 +87,8 @@ fn prepare(mut connection: Connection, path: &Path) -> Result<Connection, InboxE
     }
     connection.execute_batch(SETTINGS).map_err(failed)?;
 
-    let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+    let change =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
     let number = |pragma: &str| change.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let tables: i64 =
         change.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(failed)?;
@@ -111,12 +112,14 @@ fn prepare(mut connection: Connection, path: &Path) -> Result<Connection, InboxE
     Ok(connection)
 }
 
-/// FULL: a commit is on the disk when it returns. The fullfsyncs make that true on macOS. A log that has grown in a rush
-/// shrinks again.
+/// FULL: a commit is on the disk when it returns. The fullfsyncs make that true on macOS. Small checkpoints: whoever is being
+/// accepted meanwhile waits for one, and a large one in the background disturbs for longer (`benches/inbox.rs`). A log that
+/// has grown in a rush shrinks again.
 const SETTINGS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
     PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA wal_autocheckpoint = 200;
     PRAGMA journal_size_limit = 16777216;
     PRAGMA cache_size = -32768;
     PRAGMA temp_store = MEMORY;

@@ -22,9 +22,7 @@ use self::{
 };
 use super::{
     InboxError,
-    store::{
-        Appended, Claim, DeadLetter, Failure, Lane, LaneKey, NewEvent, Outcome, Stats, Store, Waiting,
-    },
+    store::{Appended, Claim, DeadLetter, Failure, Lane, LaneKey, NewEvent, Outcome, Stats, Store, Waiting},
 };
 
 /// More than a write can take.
@@ -115,8 +113,7 @@ impl Store for Sqlite {
             let file = file.transaction()?;
             let mut event = file.prepare_cached("SELECT attempts, json FROM event WHERE id = ?1")?;
             let mut read = |id: i64| {
-                let waiting =
-                    |row: &Row<'_>| Ok(Waiting { id, attempts: row.get(0)?, json: row.get(1)? });
+                let waiting = |row: &Row<'_>| Ok(Waiting { id, attempts: row.get(0)?, json: row.get(1)? });
                 // It is gone if whoever held the lane before has ended only now.
                 event.query_row([id], waiting).optional()
             };
@@ -199,8 +196,7 @@ impl Store for Sqlite {
         let write = move |file: &Transaction<'_>| {
             let revive = "INSERT INTO event (id, lane, stored, json) \
                           SELECT id, lane, stored, json FROM dead_letter WHERE id = ?1 RETURNING lane";
-            let lane: Option<[u8; 16]> =
-                file.query_row(revive, [id], |row| row.get(0)).optional()?;
+            let lane: Option<[u8; 16]> = file.query_row(revive, [id], |row| row.get(0)).optional()?;
             file.execute("DELETE FROM dead_letter WHERE id = ?1", [id])?;
             Ok(lane)
         };
@@ -216,9 +212,8 @@ impl Store for Sqlite {
 
     async fn purge(&self, age: Duration) -> Result<u64, InboxError> {
         let before = millis(SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH));
-        let write = move |file: &Transaction<'_>| {
-            file.execute("DELETE FROM dead_letter WHERE died <= ?1", [before])
-        };
+        let write =
+            move |file: &Transaction<'_>| file.execute("DELETE FROM dead_letter WHERE died <= ?1", [before]);
         self.thread.change(Sync::Lazy, write, |deleted| deleted as u64).await
     }
 
@@ -253,8 +248,8 @@ fn record(file: &Transaction<'_>, outcome: &Outcome) -> rusqlite::Result<()> {
         delete.execute([*id])?;
     }
     if let Some((Failure { id, attempts, error }, after)) = &outcome.retry {
-        let mut retry = file
-            .prepare_cached("UPDATE event SET attempts = ?2, error = ?3, retry_at = ?4 WHERE id = ?1")?;
+        let mut retry =
+            file.prepare_cached("UPDATE event SET attempts = ?2, error = ?3, retry_at = ?4 WHERE id = ?1")?;
         retry.execute(params![*id, attempts, error, millis(SystemTime::now() + *after)])?;
     }
     Ok(())
@@ -263,8 +258,7 @@ fn record(file: &Transaction<'_>, outcome: &Outcome) -> rusqlite::Result<()> {
 /// Deletes what may be of the next few keys; gives the last one looked at, if there may be more, and how many are gone.
 fn forget_some(file: &Transaction<'_>, after: i64, before: i64) -> rusqlite::Result<(Option<i64>, u64)> {
     const SOME: usize = 1000;
-    let mut next =
-        file.prepare_cached("SELECT id, stored FROM seen WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut next = file.prepare_cached("SELECT id, stored FROM seen WHERE id > ?1 ORDER BY id LIMIT ?2")?;
     let old: Vec<i64> = next
         .query_map(params![after, SOME as i64], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
         .take_while(|row| row.as_ref().map_or(true, |(_, stored)| *stored <= before))
