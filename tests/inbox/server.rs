@@ -68,6 +68,12 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{port}/postgres")
     }
 
+    /// The URL of a database of one's own.
+    pub(crate) fn database(&self, name: &str) -> String {
+        self.sql(&format!("CREATE DATABASE {name}"));
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+
     /// Starts it, and waits until it takes connections.
     pub(crate) fn up(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
@@ -157,8 +163,8 @@ impl Server {
         let program = self.programs.join(program);
         let mut command = if is_root() {
             // PostgreSQL refuses to run as root.
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(program);
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
             command
         } else {
             Command::new(program)

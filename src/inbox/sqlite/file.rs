@@ -9,6 +9,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::reserve::Reserve;
 use crate::inbox::InboxError;
 
 /// Marks a file as an inbox: `desk` as SQLite's application id.
@@ -27,8 +28,14 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long a process that ends may take to let go of the file.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The file, opened for writing by us alone as long as the lock is kept.
-pub(super) fn open(path: &Path) -> Result<(Connection, File), InboxError> {
+/// The file, and ours alone.
+pub(super) struct Disk {
+    pub(super) connection: Connection,
+    pub(super) reserve: Reserve,
+    _lock: File,
+}
+
+pub(super) fn open(path: &Path) -> Result<Disk, InboxError> {
     let shown = path.display();
     if rusqlite::version_number() < OLDEST_SQLITE {
         let version = rusqlite::version();
@@ -38,18 +45,22 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), InboxError> {
     }
     let failed = |error| InboxError::caused(format_args!("cannot open the inbox {shown}"), &error);
     let connection = Connection::open(path).map_err(failed)?;
-    let lock = lock(path)?;
-    prepare(connection, path).map(|connection| (connection, lock))
+    // The same for every way to write the path.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let beside = |suffix: &str| {
+        let mut name = real.clone().into_os_string();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let lock = lock(path, &beside("-lock"))?;
+    let connection = prepare(connection, path)?;
+    Ok(Disk { connection, reserve: Reserve::new(beside("-reserve")), _lock: lock })
 }
 
 /// A file beside the inbox: a lock on the inbox itself would lift SQLite's own when it is closed.
-fn lock(path: &Path) -> Result<File, InboxError> {
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = real.into_os_string();
-    name.push("-lock");
-    let name = PathBuf::from(name);
+fn lock(path: &Path, name: &Path) -> Result<File, InboxError> {
     let failed = |error| InboxError::caused(format_args!("cannot lock {}", name.display()), &error);
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).write(true).open(name).map_err(failed)?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {

@@ -6,6 +6,8 @@ mod thread;
 
 mod lanes;
 
+mod reserve;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,7 +20,7 @@ use tokio::sync::Notify;
 
 use self::{
     lanes::Lanes,
-    thread::{Sync, Thread},
+    thread::{Change, Thread},
 };
 use super::{
     InboxError,
@@ -37,8 +39,32 @@ pub(super) struct Sqlite {
 impl Sqlite {
     pub(super) async fn open(path: &Path) -> Result<Self, InboxError> {
         let thread = Thread::start(path.to_owned()).await?;
-        let lanes = thread.run(|file| read_lanes(&file.transaction()?)).await?;
+        let lanes = thread.read(read_lanes).await?;
         Ok(Self { thread, lanes: Arc::new(Mutex::new(lanes)), changed: Arc::default() })
+    }
+}
+
+impl Sqlite {
+    async fn record(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<bool>, InboxError> {
+        let (lanes, fence, recorded) = (Arc::clone(&self.lanes), Arc::clone(&self.lanes), Arc::clone(&outcomes));
+        let write = move |file: &Transaction<'_>| {
+            // None of these leases shall end before this is written.
+            let until = Instant::now() + WRITING;
+            let held: Vec<bool> =
+                outcomes.iter().map(|outcome| lock(&fence).renew(&outcome.claim, until)).collect();
+            for (outcome, _) in outcomes.iter().zip(&held).filter(|(_, held)| **held) {
+                record(file, outcome)?;
+            }
+            Ok(held)
+        };
+        let publish = move |held: Vec<bool>| {
+            let mut lanes = lock(&lanes);
+            for (outcome, _) in recorded.iter().zip(&held).filter(|(_, held)| **held) {
+                lanes.finish(outcome, Instant::now());
+            }
+            held
+        };
+        self.thread.change(Change::Take, write, publish).await
     }
 }
 
@@ -100,7 +126,7 @@ impl Store for Sqlite {
             changed.notify_one();
             appended
         };
-        self.thread.change(Sync::Full, write, publish).await
+        self.thread.change(Change::Add, write, publish).await
     }
 
     async fn claim(&self, limit: usize, lease: Duration) -> Result<Vec<Lane>, InboxError> {
@@ -109,8 +135,7 @@ impl Store for Sqlite {
             return Ok(Vec::new());
         }
         let claims: Vec<Claim> = claimed.iter().map(|(claim, _)| *claim).collect();
-        let read = self.thread.run(move |file| {
-            let file = file.transaction()?;
+        let read = self.thread.read(move |file| {
             let mut event = file.prepare_cached("SELECT attempts, json FROM event WHERE id = ?1")?;
             let mut read = |id: i64| {
                 let waiting = |row: &Row<'_>| Ok(Waiting { id, attempts: row.get(0)?, json: row.get(1)? });
@@ -136,28 +161,17 @@ impl Store for Sqlite {
     }
 
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
-        let (lanes, fence) = (Arc::clone(&self.lanes), Arc::clone(&self.lanes));
-        let write = move |file: &Transaction<'_>| {
-            // None of these leases shall end before this is written.
-            let until = Instant::now() + WRITING;
-            let held: Vec<bool> =
-                outcomes.iter().map(|outcome| lock(&fence).renew(&outcome.claim, until)).collect();
-            for outcome in outcomes.iter().zip(&held).filter_map(|(outcome, held)| held.then_some(outcome)) {
-                record(file, outcome)?;
-            }
-            Ok((outcomes, held))
+        let outcomes: Arc<[Outcome]> = outcomes.into();
+        let failed = match self.record(Arc::clone(&outcomes)).await {
+            Err(error) if outcomes.len() > 1 => error,
+            result => return result,
         };
-        let publish = move |(outcomes, held): (Vec<Outcome>, Vec<bool>)| {
-            let now = Instant::now();
-            let mut lanes = lock(&lanes);
-            for (outcome, held) in outcomes.iter().zip(&held) {
-                if *held {
-                    lanes.finish(outcome, now);
-                }
-            }
-            held
-        };
-        self.thread.change(Sync::Lazy, write, publish).await
+        // On a full disk there may be room for a little at a time.
+        let mut held = Vec::new();
+        for outcome in &*outcomes {
+            held.extend(self.record([outcome.clone()].into()).await.map_err(|_| failed.clone())?);
+        }
+        Ok(held)
     }
 
     async fn changed(&self) {
@@ -166,13 +180,13 @@ impl Store for Sqlite {
 
     async fn stats(&self) -> Result<Stats, InboxError> {
         let (waiting, running, retrying) = lock(&self.lanes).counts(Instant::now());
-        let read = |file: &mut rusqlite::Connection| {
+        let read = |file: &Transaction<'_>| {
             let dead: i64 = file.query_row("SELECT count(*) FROM dead_letter", [], |row| row.get(0))?;
             let oldest = "SELECT stored FROM event ORDER BY id LIMIT 1";
             let oldest: Option<i64> = file.query_row(oldest, [], |row| row.get(0)).optional()?;
             Ok((dead, oldest))
         };
-        let (dead, oldest) = self.thread.run(read).await?;
+        let (dead, oldest) = self.thread.read(read).await?;
         let oldest = oldest.map(|stored| SystemTime::now().duration_since(time(stored)).unwrap_or_default());
         Ok(Stats { waiting, running, retrying, dead: dead.unsigned_abs(), oldest })
     }
@@ -185,10 +199,10 @@ impl Store for Sqlite {
         let page = "SELECT id, attempts, error, json, stored, died FROM dead_letter \
                     WHERE id > ?1 ORDER BY id LIMIT ?2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let read = move |file: &mut rusqlite::Connection| {
+        let read = move |file: &Transaction<'_>| {
             file.prepare_cached(page)?.query_map(params![after, limit], letter)?.collect()
         };
-        self.thread.run(read).await
+        self.thread.read(read).await
     }
 
     async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
@@ -207,14 +221,14 @@ impl Store for Sqlite {
             }
             lane.is_some()
         };
-        self.thread.change(Sync::Full, write, publish).await
+        self.thread.change(Change::Add, write, publish).await
     }
 
     async fn purge(&self, age: Duration) -> Result<u64, InboxError> {
         let before = millis(SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH));
         let write =
             move |file: &Transaction<'_>| file.execute("DELETE FROM dead_letter WHERE died <= ?1", [before]);
-        self.thread.change(Sync::Lazy, write, |deleted| deleted as u64).await
+        self.thread.change(Change::Take, write, |deleted: usize| deleted as u64).await
     }
 
     async fn forget(&self, age: Duration) -> Result<u64, InboxError> {
@@ -224,7 +238,7 @@ impl Store for Sqlite {
         // never looked at.
         loop {
             let write = move |file: &Transaction<'_>| forget_some(file, after, before);
-            let (last, deleted) = self.thread.change(Sync::Lazy, write, |some| some).await?;
+            let (last, deleted) = self.thread.change(Change::Take, write, |some| some).await?;
             forgotten += deleted;
             match last {
                 Some(last) => after = last,

@@ -1,25 +1,26 @@
 //! The one thread that touches the file, and does one thing after another.
 
-use std::{fs::File, path::PathBuf, sync::mpsc, thread};
+use std::{path::PathBuf, sync::mpsc, thread};
 
 use rusqlite::{Connection, ErrorCode, Transaction};
 use tokio::sync::oneshot;
 
-use super::file;
+use super::file::{self, Disk};
 use crate::inbox::InboxError;
 
 pub(super) struct Thread {
     jobs: mpsc::Sender<Job>,
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(&mut Disk) + Send>;
 
-/// Whether a transaction has to survive the loss of power as soon as it has ended.
+/// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sync {
-    Full,
-    /// It survives a crash of the process, and the loss of power once a later one was synced.
-    Lazy,
+pub(super) enum Change {
+    /// It adds something, and survives the loss of power once it has ended.
+    Add,
+    /// It takes something away. It survives a crash of the process, and the loss of power once something is added after it.
+    Take,
 }
 
 impl Thread {
@@ -28,8 +29,8 @@ impl Thread {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (opened, result) = oneshot::channel();
         let work = move || {
-            let (mut connection, _lock): (Connection, File) = match file::open(&path) {
-                Ok(open) => open,
+            let mut disk = match file::open(&path) {
+                Ok(disk) => disk,
                 Err(error) => {
                     let _ = opened.send(Err(error));
                     return;
@@ -37,7 +38,7 @@ impl Thread {
             };
             let _ = opened.send(Ok(()));
             for job in queue {
-                job(&mut connection);
+                job(&mut disk);
             }
         };
         let failed = |error| InboxError::caused("the inbox's thread cannot be started", &error);
@@ -49,44 +50,79 @@ impl Thread {
     /// work begins.
     pub(super) async fn change<T, R>(
         &self,
-        sync: Sync,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        change: Change,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(T) -> R + Send + 'static,
     ) -> Result<R, InboxError>
     where
         R: Send + 'static,
     {
-        self.run(move |connection| {
-            let level = if sync == Sync::Full { "FULL" } else { "NORMAL" };
-            connection.pragma_update(None, "synchronous", level)?;
-            let transaction = connection.transaction()?;
-            let output = work(&transaction)?;
-            transaction.commit()?;
-            Ok(after(output))
+        self.run(move |disk| {
+            if change == Change::Add && disk.reserve.is_spent() {
+                carry_over(&disk.connection);
+                if !disk.reserve.keep() {
+                    return Err(InboxError::new("the disk is full"));
+                }
+            }
+            let mut result = commit(&mut disk.connection, change, &work);
+            if result.as_ref().is_err_and(is_full) && change == Change::Take && disk.reserve.spend() {
+                result = commit(&mut disk.connection, change, &work);
+            }
+            if result.as_ref().is_err_and(is_full) {
+                carry_over(&disk.connection);
+            }
+            result.map(after).map_err(failed)
         })
         .await
     }
 
-    /// Runs `work`.
-    pub(super) async fn run<T: Send + 'static>(
+    /// Runs `work` that changes nothing.
+    pub(super) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, InboxError> {
+        self.run(|disk| disk.connection.transaction().and_then(|file| work(&file)).map_err(failed)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Disk) -> Result<T, InboxError> + Send + 'static,
     ) -> Result<T, InboxError> {
         let (reply, result) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let result = work(connection);
-            if let Err(error) = &result
-                && error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-            {
-                // What is done with makes room in the file itself, once the log has been carried over.
-                let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            }
-            let failed = |error| InboxError::caused("SQLite could not do it", &error);
-            let _ = reply.send(result.map_err(failed));
+        let job: Job = Box::new(move |disk| {
+            // Who has gone need not be told.
+            let _ = reply.send(work(disk));
         });
         self.jobs.send(job).map_err(|_| ended())?;
         result.await.map_err(|_| ended())?
     }
+}
+
+fn commit<T>(
+    connection: &mut Connection,
+    change: Change,
+    work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let level = if change == Change::Add { "FULL" } else { "NORMAL" };
+    connection.pragma_update(None, "synchronous", level)?;
+    let transaction = connection.transaction()?;
+    let output = work(&transaction)?;
+    transaction.commit()?;
+    Ok(output)
+}
+
+/// Empties the log into the file, where what was taken away has left room.
+fn carry_over(connection: &Connection) {
+    // It does what it can.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+fn failed(error: rusqlite::Error) -> InboxError {
+    InboxError::caused("SQLite could not do it", &error)
 }
 
 fn ended() -> InboxError {

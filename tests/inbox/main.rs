@@ -1,0 +1,29 @@
+//! The durable inbox, on both engines: what it promises, and what it survives.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod server;
+
+mod places;
+
+mod promises;
+
+mod operations;
+
+mod files;
+
+mod schemas;
+
+mod memory;
+
+mod dispatcher;
+
+mod process;
+
+mod crashes;
+
+mod outages;
+
+mod fleet;
+
+mod tls;

@@ -1,0 +1,201 @@
+//! An engine of one's own, as a user would add one: nothing is durable, all goes by the runtime's clock, and it fails when it
+//! is told to.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, SystemTime},
+};
+
+use tencent_desk_webhook::{
+    async_trait,
+    inbox::{
+        InboxError,
+        store::{
+            Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Lane, LaneKey, NewEvent, Outcome, Stats, Store, Waiting,
+        },
+    },
+};
+use tokio::{sync::Notify, time::Instant};
+
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    #[default]
+    Work,
+    Fail,
+    /// Storing never ends.
+    Hang,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    events: BTreeMap<i64, (LaneKey, Waiting)>,
+    keys: HashSet<Vec<u8>>,
+    due: BTreeMap<LaneKey, (Instant, Option<i64>)>,
+    dead: BTreeMap<i64, (LaneKey, DeadLetter)>,
+    count: i64,
+    pub(crate) renewals: usize,
+    mood: Mood,
+}
+
+impl Memory {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap()
+    }
+
+    pub(crate) fn will(&self, mood: Mood) {
+        self.state().mood = mood;
+    }
+
+    /// As if everybody who holds a lane had stood still for longer than the lease.
+    pub(crate) fn take_lanes_away(&self) {
+        for (due, epoch) in self.state().due.values_mut() {
+            (*due, *epoch) = (Instant::now(), None);
+        }
+        self.0.changed.notify_one();
+    }
+
+    fn works(&self) -> Result<MutexGuard<'_, State>, InboxError> {
+        let state = self.state();
+        if state.mood == Mood::Fail { Err(InboxError::new("it is broken")) } else { Ok(state) }
+    }
+}
+
+impl State {
+    fn holds(&self, claim: &Claim) -> bool {
+        self.due.get(&claim.lane).is_some_and(|(_, epoch)| *epoch == Some(claim.epoch))
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, InboxError> {
+        if self.state().mood == Mood::Hang {
+            std::future::pending::<()>().await;
+        }
+        let mut state = self.works()?;
+        let mut appended = Vec::new();
+        for event in events {
+            let request = event.request.map(|request| request.0.to_vec());
+            if state.keys.contains(&event.key.as_bytes()[..])
+                || request.as_ref().is_some_and(|request| state.keys.contains(request))
+            {
+                appended.push(Appended::Duplicate);
+                continue;
+            }
+            state.keys.insert(event.key.as_bytes().to_vec());
+            state.keys.extend(request);
+            state.count += 1;
+            let id = state.count;
+            state.events.insert(id, (event.lane, Waiting { id, attempts: 0, json: event.json }));
+            state.due.entry(event.lane).or_insert((Instant::now(), None));
+            appended.push(Appended::Stored);
+        }
+        self.0.changed.notify_one();
+        Ok(appended)
+    }
+
+    async fn claim(&self, limit: usize, lease: Duration) -> Result<Vec<Lane>, InboxError> {
+        let mut state = self.works()?;
+        let now = Instant::now();
+        let due = state.due.iter().filter(|(_, (due, _))| *due <= now);
+        let lanes: Vec<LaneKey> = due.map(|(lane, _)| *lane).take(limit).collect();
+        let claim = |lane: LaneKey| {
+            state.count += 1;
+            let epoch = state.count;
+            state.due.insert(lane, (now + lease, Some(epoch)));
+            let events = state.events.values().filter(|(other, _)| *other == lane);
+            let events = events.take(EVENTS_AT_ONCE).map(|(_, waiting)| waiting.clone()).collect();
+            Lane { claim: Claim { lane, epoch }, events }
+        };
+        Ok(lanes.into_iter().map(claim).collect())
+    }
+
+    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Claim>, InboxError> {
+        let mut state = self.works()?;
+        state.renewals += 1;
+        let held: Vec<Claim> = claims.iter().filter(|claim| state.holds(claim)).copied().collect();
+        for claim in &held {
+            state.due.insert(claim.lane, (Instant::now() + lease, Some(claim.epoch)));
+        }
+        Ok(held)
+    }
+
+    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
+        let mut state = self.works()?;
+        let mut held = Vec::new();
+        for outcome in outcomes {
+            held.push(state.holds(&outcome.claim));
+            if !state.holds(&outcome.claim) {
+                continue;
+            }
+            for id in outcome.done {
+                state.events.remove(&id).expect("it is done once");
+            }
+            for failure in outcome.dead {
+                let (lane, waiting) = state.events.remove(&failure.id).expect("it dies once");
+                let now = SystemTime::now();
+                state.dead.insert(failure.id, (lane, DeadLetter::new(failure, waiting.json, now, now)));
+            }
+            let after = outcome.retry.map(|(failure, after)| {
+                state.events.get_mut(&failure.id).unwrap().1.attempts = failure.attempts;
+                after
+            });
+            let lane = outcome.claim.lane;
+            if outcome.release && !state.events.values().any(|(other, _)| *other == lane) {
+                state.due.remove(&lane);
+            } else if outcome.release {
+                state.due.insert(lane, (Instant::now() + after.unwrap_or_default(), None));
+            }
+        }
+        Ok(held)
+    }
+
+    async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    async fn stats(&self) -> Result<Stats, InboxError> {
+        let state = self.works()?;
+        let running = state.due.values().filter(|(_, epoch)| epoch.is_some()).count();
+        let retrying = state.events.values().filter(|(_, waiting)| waiting.attempts > 0).count();
+        Ok(Stats {
+            waiting: (state.events.len() - running - retrying) as u64,
+            running: running as u64,
+            retrying: retrying as u64,
+            dead: state.dead.len() as u64,
+            oldest: state.events.first_key_value().map(|_| Duration::ZERO),
+        })
+    }
+
+    async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
+        let state = self.works()?;
+        Ok(state.dead.range(after + 1..).take(limit).map(|(_, (_, letter))| letter.clone()).collect())
+    }
+
+    async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
+        let mut state = self.works()?;
+        let Some((lane, letter)) = state.dead.remove(&id) else { return Ok(false) };
+        state.events.insert(id, (lane, Waiting { id, attempts: 0, json: letter.json }));
+        state.due.entry(lane).or_insert((Instant::now(), None));
+        self.0.changed.notify_one();
+        Ok(true)
+    }
+
+    async fn purge(&self, _: Duration) -> Result<u64, InboxError> {
+        Ok(self.works()?.dead.len() as u64)
+    }
+
+    async fn forget(&self, _: Duration) -> Result<u64, InboxError> {
+        self.works().map(|_| 0)
+    }
+}

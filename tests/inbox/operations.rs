@@ -1,0 +1,134 @@
+//! What an operator does.
+
+use std::time::Duration;
+
+use tencent_desk_webhook::{
+    EventHandler, HandlerResult, async_trait,
+    Event,
+    testing::{Behaviour, Recorder},
+};
+
+use crate::places::{accept, deliver, idle, message, numbers, places, until};
+
+#[tokio::test]
+async fn dead_letters_come_page_by_page_and_go_back_to_where_they_were() {
+    for place in places() {
+        let inbox = place.open().await;
+        let recorder = Recorder::default();
+        recorder.will(Behaviour::FailPermanently);
+        for number in 0..7 {
+            accept(&inbox, &message("s", number)).await;
+        }
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        let _ = workers.drain().await;
+
+        let mut pages = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = inbox.dead_letters(after, 3).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            pages.push(page);
+        }
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1], "{}", place.name());
+
+        // In any order; they are delivered in theirs, and before what came later.
+        accept(&inbox, &message("s", 7)).await;
+        let letters: Vec<_> = pages.concat();
+        for letter in letters.iter().rev() {
+            assert!(inbox.requeue(letter.id).await.unwrap(), "{}", place.name());
+            assert!(!inbox.requeue(letter.id).await.unwrap(), "{}: only once", place.name());
+        }
+        assert!(!inbox.requeue(i64::MAX).await.unwrap());
+        assert_eq!(inbox.stats().await.unwrap().waiting, 8);
+        recorder.forget();
+        recorder.will(Behaviour::Succeed);
+        let workers = deliver(&inbox, &recorder);
+        let stats = idle(&inbox).await;
+        assert_eq!(numbers(&recorder, "s"), (0..8).collect::<Vec<_>>(), "{}", place.name());
+        assert_eq!(stats.dead, 0);
+        let _ = workers.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn a_letter_goes_back_while_its_session_is_busy() {
+    for place in places() {
+        let inbox = place.open().await;
+        let recorder = Recorder::default();
+        recorder.will(Behaviour::FailPermanently);
+        accept(&inbox, &message("s", 0)).await;
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        recorder.will(Behaviour::Stall);
+        for number in 1..4 {
+            accept(&inbox, &message("s", number)).await;
+        }
+        recorder.called(2).await;
+        let letter = inbox.dead_letters(0, 1).await.unwrap().remove(0);
+        assert!(inbox.requeue(letter.id).await.unwrap());
+        recorder.will(Behaviour::Succeed);
+        recorder.release();
+        idle(&inbox).await;
+        let mut got = numbers(&recorder, "s");
+        assert_eq!(got[..2], [0, 1], "{}", place.name());
+        got.sort_unstable();
+        assert_eq!(got, [0, 0, 1, 2, 3], "{}", place.name());
+        let _ = workers.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_purged_by_age() {
+    for place in places() {
+        let inbox = place.open().await;
+        let recorder = Recorder::default();
+        recorder.will(Behaviour::FailPermanently);
+        accept(&inbox, &message("s", 0)).await;
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        assert_eq!(inbox.purge(Duration::from_secs(3600)).await.unwrap(), 0, "{}", place.name());
+        assert_eq!(inbox.purge(Duration::MAX).await.unwrap(), 0, "{}", place.name());
+        assert_eq!(inbox.purge(Duration::ZERO).await.unwrap(), 1, "{}", place.name());
+        assert_eq!(inbox.stats().await.unwrap(), Default::default(), "{}", place.name());
+        let _ = workers.drain().await;
+    }
+}
+
+/// Dies at a word, lives at any other.
+struct Picky;
+
+#[async_trait]
+impl EventHandler for Picky {
+    async fn on_event(&self, event: &Event) -> HandlerResult {
+        if event.session_id == "poison" {
+            return Err(tencent_desk_webhook::HandlerError::permanent("poison"));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_after_the_horizon_but_not_of_what_waits_or_is_dead() {
+    for place in places() {
+        let inbox = place.open().await.duplicate_horizon(Duration::ZERO);
+        for session in ["done", "poison"] {
+            accept(&inbox, &message(session, 1)).await;
+        }
+        let workers = inbox.deliver_to(Picky).start();
+        idle(&inbox).await;
+        let _ = workers.drain().await;
+        accept(&inbox, &message("waiting", 1)).await;
+        // Once the key of the one that is done has gone, the other two have had their chance, too.
+        until("the repeat is taken as new", async || {
+            accept(&inbox, &message("done", 1)).await;
+            inbox.stats().await.unwrap().waiting == 2
+        })
+        .await;
+        accept(&inbox, &message("waiting", 1)).await;
+        accept(&inbox, &message("poison", 1)).await;
+        let stats = inbox.stats().await.unwrap();
+        assert_eq!((stats.waiting, stats.dead), (2, 1), "{}", place.name());
+    }
+}

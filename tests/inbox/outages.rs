@@ -1,0 +1,182 @@
+//! The store itself is killed, stands still, is cut off, or is full.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::sleep,
+};
+
+use crate::{
+    places::{Folder, until},
+    process::{Process, Senders, check, delivered, deliveries, example, free_port, send},
+    server::Server,
+};
+
+/// Loads an inbox on PostgreSQL while `happens` happens to it, and looks whether all that was acknowledged is delivered, and
+/// whether it goes on afterwards.
+async fn survives(server: &mut Server, port_of_server: u16, mut happens: impl AsyncFnMut(&mut Server, &Senders)) {
+    let folder = Folder::new();
+    let (log, port) = (folder.join("log"), free_port());
+    let mut process = Process::start(example(&server.url_at(port_of_server), port, &log)).await;
+    let senders = Senders::start(8, &[port]);
+    progress(&senders).await;
+    happens(server, &senders).await;
+    assert!(!process.has_ended());
+    progress(&senders).await;
+    let acknowledged = senders.stop().await;
+    delivered(&acknowledged, &log).await;
+    check(&acknowledged, &deliveries(&log));
+    process.stop().await;
+}
+
+async fn progress(senders: &Senders) {
+    let before = senders.count();
+    until("events are acknowledged", async || senders.count() > before + 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_killed_and_comes_back() {
+    let Some(mut server) = Server::start("") else { return };
+    let port = server.port;
+    survives(&mut server, port, async |server, senders| {
+        for _ in 0..5 {
+            server.kill();
+            let refused = senders.refused();
+            until("somebody is refused", async || senders.refused() > refused).await;
+            server.up();
+            progress(senders).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_stands_still_and_goes_on() {
+    let Some(mut server) = Server::start("") else { return };
+    let port = server.port;
+    survives(&mut server, port, async |server, senders| {
+        server.signal("-STOP");
+        // What was on its way may still be told.
+        sleep(Duration::from_millis(500)).await;
+        let before = senders.count();
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(senders.count(), before, "nothing is acknowledged that is not stored");
+        assert!(senders.refused() > 0);
+        server.signal("-CONT");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_connection_is_cut() {
+    let Some(mut server) = Server::start("") else { return };
+    let line = Line::to(server.port).await;
+    survives(&mut server, line.port, async |_, senders| {
+        for _ in 0..20 {
+            line.cut();
+            progress(senders).await;
+        }
+    })
+    .await;
+}
+
+/// Stands between the inbox and its PostgreSQL.
+struct Line {
+    port: u16,
+    connections: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl Line {
+    async fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let line = Self { port: listener.local_addr().unwrap().port(), connections: Arc::default() };
+        let connections = Arc::clone(&line.connections);
+        tokio::spawn(async move {
+            loop {
+                let mut near = listener.accept().await.unwrap().0;
+                let mut far = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                let task = tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+                connections.lock().unwrap().push(task.abort_handle());
+            }
+        });
+        line
+    }
+
+    fn cut(&self) {
+        self.connections.lock().unwrap().drain(..).for_each(|connection| connection.abort());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let folder = Folder::new();
+    let (log, port) = (folder.join("log"), free_port());
+    let database = disk.0.join("desk.db").display().to_string();
+    // A handler that takes long keeps the events in the store.
+    let mut command = example(&database, port, &log);
+    command.env("DESK_HANDLER_MS", "60000");
+    let process = Process::start(command).await;
+    let senders = Senders::start(8, &[port]);
+    until("the disk is full", async || senders.refused() > 20).await;
+    let full = senders.stop().await;
+    assert!(full.values().sum::<usize>() > 100, "{full:?}");
+    process.kill().await;
+
+    // Nothing that was acknowledged is lost, and delivering makes room.
+    let process = Process::start(example(&database, port, &log)).await;
+    delivered(&full, &log).await;
+    let mut client = None;
+    until("there is room again", async || send(&mut client, port, "afterwards", 0).await).await;
+
+    // Somebody else fills the disk, and makes room again.
+    let filler = disk.0.join("filler");
+    let _ = fs::write(&filler, vec![7; 64 * 1024 * 1024]);
+    let senders = Senders::start(8, &[port]);
+    until("the disk is full", async || senders.refused() > 20).await;
+    fs::remove_file(&filler).unwrap();
+    progress(&senders).await;
+    let acknowledged = senders.stop().await;
+    delivered(&acknowledged, &log).await;
+    process.stop().await;
+    check(&full, &deliveries(&log));
+}
+
+/// Four megabytes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("desk-disk-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        if mount(&path) {
+            return Some(Self(path));
+        }
+        assert!(std::env::var("CI").is_err(), "no file system can be mounted: run as root");
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "\nSKIPPED, AND NOTHING TESTED: mounting a small disk needs root");
+        None
+    }
+}
+
+fn mount(path: &Path) -> bool {
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(path);
+    mount.status().is_ok_and(|status| status.success())
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["-l"]).arg(&self.0).status();
+        let _ = fs::remove_dir(&self.0);
+    }
+}

@@ -1,0 +1,245 @@
+//! What the inbox promises about events, the same on both engines.
+
+use std::time::Duration;
+
+use tencent_desk_webhook::{
+    Webhook,
+    testing::{Behaviour, Recorder, error_code, event, verifier},
+};
+use tokio::task::JoinSet;
+
+use crate::places::{accept, deliver, idle, message, number, numbers, places, until};
+
+#[tokio::test]
+async fn what_was_acknowledged_is_delivered_after_a_restart_as_it_came() {
+    for place in places() {
+        let inbox = place.open().await;
+        let webhook = Webhook::new(verifier(), inbox);
+        let deliveries = ["SessionBegin", "Human.UserSendMsg", "SatisfactionSelected", "a.new.one"]
+            .map(|name| event(name).session("s").delivery().parameter("OptPlatform", "Web"));
+        let direct = Recorder::default();
+        let plain = Webhook::new(verifier(), direct.clone());
+        for delivery in &deliveries {
+            assert_eq!(error_code(webhook.handle(delivery.request()).await), 0, "{}", place.name());
+            plain.handle(delivery.request()).await;
+        }
+        drop(webhook);
+
+        let inbox = place.open().await;
+        let recorder = Recorder::default();
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        assert_eq!(recorder.calls(), direct.calls(), "{}", place.name());
+        let drained = workers.drain().await;
+        assert_eq!((drained.finished, drained.interrupted, drained.left), (0, 0, Some(0)));
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_is_acknowledged_and_not_stored_again() {
+    for place in places() {
+        let inbox = place.open().await;
+        let mut first = message("s", 1);
+        first.request_id = Some("r-1".to_owned());
+        let mut same_request = message("s", 2);
+        same_request.request_id = first.request_id.clone();
+        let mut other_request = first.clone();
+        other_request.request_id = Some("r-2".to_owned());
+        let mut no_request = first.clone();
+        no_request.request_id = None;
+        let mut other_platform = first.clone();
+        other_platform.platform = Some("elsewhere".to_owned());
+        let repeats = [same_request, other_request, no_request, other_platform];
+
+        // All at once, so that some are of one batch; then again while it waits, and again when it is done.
+        let mut senders = JoinSet::new();
+        for event in [&first].into_iter().chain([&first; 3]) {
+            let (inbox, event) = (inbox.clone(), event.clone());
+            senders.spawn(async move { accept(&inbox, &event).await });
+        }
+        senders.join_all().await;
+        let recorder = Recorder::default();
+        for round in 0..2 {
+            for repeat in &repeats {
+                accept(&inbox, repeat).await;
+            }
+            if round == 0 {
+                assert_eq!(inbox.stats().await.unwrap().waiting, 1, "{}", place.name());
+                drop(deliver(&inbox, &recorder));
+                idle(&inbox).await;
+            }
+        }
+        let mut elsewhere = message("t", 1);
+        elsewhere.request_id = first.request_id.clone();
+        let mut other_app = first.clone();
+        other_app.sdk_app_id += 1;
+        accept(&inbox, &elsewhere).await;
+        accept(&inbox, &other_app).await;
+        idle(&inbox).await;
+        assert_eq!(recorder.events().len(), 3, "{}: the first, another session's, another app's", place.name());
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_delivered_in_order_and_one_after_another() {
+    for place in places() {
+        let inbox = place.open().await;
+        for number in 0..40 {
+            for session in ["a", "b", "c"] {
+                accept(&inbox, &message(session, number)).await;
+            }
+        }
+        let recorder = Recorder::default();
+        recorder.will(Behaviour::Stall);
+        let workers = deliver(&inbox, &recorder);
+        recorder.called(3).await;
+        // Each session's first one stalls, and no other begins meanwhile.
+        let stats = inbox.stats().await.unwrap();
+        assert_eq!((stats.running, stats.waiting, stats.retrying, stats.dead), (3, 117, 0, 0), "{}", place.name());
+        assert!(stats.oldest.is_some());
+        assert_eq!(recorder.events().iter().map(number).collect::<Vec<_>>(), [0, 0, 0]);
+
+        recorder.will(Behaviour::Succeed);
+        recorder.release();
+        idle(&inbox).await;
+        for session in ["a", "b", "c"] {
+            assert_eq!(numbers(&recorder, session), (0..40).collect::<Vec<_>>(), "{}", place.name());
+        }
+        let _ = workers.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_tried_again_and_holds_back_its_own_session_alone() {
+    for place in places() {
+        let inbox = place.open().await;
+        for behaviour in [Behaviour::Fail, Behaviour::Unavailable, Behaviour::Panic, Behaviour::PanicLater] {
+            let session = format!("{behaviour:?}");
+            let recorder = Recorder::default();
+            recorder.will(behaviour);
+            accept(&inbox, &message(&session, 1)).await;
+            accept(&inbox, &message(&session, 2)).await;
+            let wait = Duration::from_millis(300);
+            let workers = inbox.deliver_to(recorder.clone()).backoff(wait, wait).start();
+            recorder.called(1).await;
+            recorder.will(Behaviour::Succeed);
+            until("it is retrying", async || {
+                let stats = inbox.stats().await.unwrap();
+                (stats.retrying, stats.waiting) == (1, 1) || recorder.events().len() > 1
+            })
+            .await;
+            accept(&inbox, &message("another", usize::from(behaviour as u8))).await;
+            let stats = idle(&inbox).await;
+            assert_eq!(numbers(&recorder, &session), [1, 1, 2], "{} {session}", place.name());
+            assert_eq!(stats.dead, 0);
+            assert_eq!(recorder.late_failures().len(), 0);
+            let _ = workers.drain().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_fails_too_often_or_for_good_becomes_a_dead_letter() {
+    for place in places() {
+        let inbox = place.open().await;
+        let recorder = Recorder::default();
+        for (behaviour, session, attempts) in
+            [(Behaviour::Fail, "a", 3), (Behaviour::FailPermanently, "b", 1), (Behaviour::Panic, "c", 3)]
+        {
+            recorder.forget();
+            recorder.will(behaviour);
+            accept(&inbox, &message(session, 1)).await;
+            let workers = deliver(&inbox, &recorder);
+            idle(&inbox).await;
+            recorder.will(Behaviour::Succeed);
+            accept(&inbox, &message(session, 2)).await;
+            idle(&inbox).await;
+            let tries = std::iter::repeat_n(1, attempts).chain([2]).collect::<Vec<_>>();
+            assert_eq!(numbers(&recorder, session), tries, "{} {session}", place.name());
+            let told = recorder.late_failures();
+            assert_eq!(told.len(), 1, "{} {session}", place.name());
+
+            let letters = inbox.dead_letters(0, 100).await.unwrap();
+            let letter = letters.last().unwrap();
+            assert_eq!(letter.event.as_ref(), Some(&message(session, 1)));
+            assert_eq!((letter.attempts as usize, &letter.error), (attempts, &told[0].1));
+            assert!(letter.stored <= letter.died);
+            let _ = workers.drain().await;
+        }
+        assert_eq!(inbox.stats().await.unwrap().dead, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_finishes_what_runs_and_leaves_the_rest_in_order() {
+    for place in places() {
+        let inbox = place.open().await;
+        for number in 0..5 {
+            accept(&inbox, &message("a", number)).await;
+            accept(&inbox, &message("b", number)).await;
+        }
+        let recorder = Recorder::default();
+        recorder.will(Behaviour::Stall);
+        let workers = inbox.deliver_to(recorder.clone()).start();
+        recorder.called(2).await;
+        let draining = tokio::spawn(workers.drain());
+        tokio::task::yield_now().await;
+        recorder.will(Behaviour::Succeed);
+        recorder.release();
+        let drained = draining.await.unwrap();
+        assert_eq!((drained.finished, drained.interrupted, drained.left), (2, 0, Some(8)), "{}", place.name());
+
+        // Handlers that do not end in time are cut off, and nothing of theirs is lost.
+        recorder.will(Behaviour::Stall);
+        let workers = inbox.deliver_to(recorder.clone()).grace(Duration::ZERO).start();
+        recorder.called(4).await;
+        let drained = workers.drain().await;
+        assert_eq!((drained.finished, drained.interrupted, drained.left), (0, 2, Some(8)), "{}", place.name());
+        drop(inbox);
+
+        let inbox = place.open().await;
+        recorder.will(Behaviour::Succeed);
+        drop(deliver(&inbox, &recorder));
+        idle(&inbox).await;
+        for session in ["a", "b"] {
+            assert_eq!(numbers(&recorder, session), [0, 1, 1, 2, 3, 4], "{}", place.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn odd_events_go_in_and_come_out_as_they_are() {
+    for place in places() {
+        let inbox = place.open().await;
+        let long = "长".repeat(300_000);
+        let odd = ["nul \0 in it", "line\nbreak", "🦀", "' OR 1=1 --", &long];
+        let mut sent = Vec::new();
+        for session in odd {
+            let mut event = message(session, 1);
+            event.request_id = Some(session.to_owned());
+            event.client_ip = Some("\0".to_owned());
+            accept(&inbox, &event).await;
+            sent.push(event);
+        }
+        let recorder = Recorder::default();
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        let mut got = recorder.events();
+        sent.sort_by(|a, b| a.session_id.cmp(&b.session_id));
+        got.sort_by(|a, b| a.session_id.cmp(&b.session_id));
+        assert!(got == sent, "{}", place.name());
+        let _ = workers.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn a_million_events_of_one_millisecond_have_different_keys() {
+    let template = message("s", 0);
+    let mut keys = std::collections::HashSet::new();
+    for number in 0..1_000_000_u32 {
+        let mut event = template.clone();
+        event.session_id = format!("session-{}", number / 10);
+        event.sdk_app_id = u64::from(number % 10);
+        assert!(keys.insert(event.dedup_key()), "{number}");
+    }
+}
