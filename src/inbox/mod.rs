@@ -110,6 +110,8 @@ struct Shared {
     horizon_ms: AtomicU64,
 }
 
+const SOON: Duration = Duration::from_secs(1);
+
 /// How soon a store that fails is asked again.
 const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
 
@@ -259,13 +261,16 @@ impl fmt::Debug for Inbox {
 /// Forgets what is older than the horizon, as long as there is an inbox.
 async fn forget(inbox: Weak<Shared>) {
     let mut trouble = Trouble::default();
-    while let Some(shared) = inbox.upgrade() {
+    // Not at once: the horizon may be about to be set.
+    let mut pause = SOON;
+    loop {
+        sleep(pause).await;
+        let Some(shared) = inbox.upgrade() else { return };
         let horizon = Duration::from_millis(shared.horizon_ms.load(Ordering::Relaxed));
         match shared.store.forget(horizon).await {
             Ok(_) => trouble.over(),
             Err(error) => trouble.is("keys past the duplicate horizon are not deleted", &error),
         }
-        drop(shared);
-        sleep((horizon / 30).clamp(Duration::from_secs(1), Duration::from_secs(60))).await;
+        pause = (horizon / 30).clamp(SOON, Duration::from_secs(60));
     }
 }

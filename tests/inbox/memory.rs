@@ -12,7 +12,8 @@ use tencent_desk_webhook::{
     inbox::{
         InboxError,
         store::{
-            Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Lane, LaneKey, NewEvent, Outcome, Stats, Store, Waiting,
+            Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Lane, LaneKey, NewEvent, Outcome, Stats, Store,
+            Waiting,
         },
     },
 };

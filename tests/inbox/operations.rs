@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use tencent_desk_webhook::{
-    EventHandler, HandlerResult, async_trait,
-    Event,
+    Event, EventHandler, HandlerResult, async_trait,
     testing::{Behaviour, Recorder},
 };
 

@@ -23,7 +23,11 @@ use crate::{
 
 /// Loads an inbox on PostgreSQL while `happens` happens to it, and looks whether all that was acknowledged is delivered, and
 /// whether it goes on afterwards.
-async fn survives(server: &mut Server, port_of_server: u16, mut happens: impl AsyncFnMut(&mut Server, &Senders)) {
+async fn survives(
+    server: &mut Server,
+    port_of_server: u16,
+    mut happens: impl AsyncFnMut(&mut Server, &Senders),
+) {
     let folder = Folder::new();
     let (log, port) = (folder.join("log"), free_port());
     let mut process = Process::start(example(&server.url_at(port_of_server), port, &log)).await;
@@ -163,7 +167,8 @@ impl SmallDisk {
         }
         assert!(std::env::var("CI").is_err(), "no file system can be mounted: run as root");
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), "\nSKIPPED, AND NOTHING TESTED: mounting a small disk needs root");
+        let _ =
+            writeln!(std::io::stderr(), "\nSKIPPED, AND NOTHING TESTED: mounting a small disk needs root");
         None
     }
 }

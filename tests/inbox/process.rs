@@ -108,8 +108,12 @@ pub(crate) const EVENTS_OF_A_SESSION: usize = 6;
 
 impl Senders {
     pub(crate) fn start(count: usize, ports: &[u16]) -> Self {
-        let mut senders =
-            Self { stop: Arc::default(), acknowledged: Arc::default(), refused: Arc::default(), tasks: JoinSet::new() };
+        let mut senders = Self {
+            stop: Arc::default(),
+            acknowledged: Arc::default(),
+            refused: Arc::default(),
+            tasks: JoinSet::new(),
+        };
         for sender in 0..count {
             let (stop, acknowledged) = (Arc::clone(&senders.stop), Arc::clone(&senders.acknowledged));
             let (refused, ports) = (Arc::clone(&senders.refused), ports.to_vec());
@@ -179,7 +183,8 @@ async fn try_send(client: &mut Client, port: u16, session: &str, number: usize) 
         .field("MsgKey", format!("{session}-{number}"))
         .to_string();
     // Half of them as the international edition sends them.
-    let request = if number.is_multiple_of(2) { format!("&RequestID={session}-{number}") } else { String::new() };
+    let request =
+        if number.is_multiple_of(2) { format!("&RequestID={session}-{number}") } else { String::new() };
     let request = format!(
         "POST /desk/callback?SdkAppid=1400000000{request} HTTP/1.1\r\nHost: desk.test\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -76,7 +76,12 @@ async fn a_repeat_is_acknowledged_and_not_stored_again() {
         accept(&inbox, &elsewhere).await;
         accept(&inbox, &other_app).await;
         idle(&inbox).await;
-        assert_eq!(recorder.events().len(), 3, "{}: the first, another session's, another app's", place.name());
+        assert_eq!(
+            recorder.events().len(),
+            3,
+            "{}: the first, another session's, another app's",
+            place.name()
+        );
     }
 }
 
@@ -95,7 +100,12 @@ async fn a_session_is_delivered_in_order_and_one_after_another() {
         recorder.called(3).await;
         // Each session's first one stalls, and no other begins meanwhile.
         let stats = inbox.stats().await.unwrap();
-        assert_eq!((stats.running, stats.waiting, stats.retrying, stats.dead), (3, 117, 0, 0), "{}", place.name());
+        assert_eq!(
+            (stats.running, stats.waiting, stats.retrying, stats.dead),
+            (3, 117, 0, 0),
+            "{}",
+            place.name()
+        );
         assert!(stats.oldest.is_some());
         assert_eq!(recorder.events().iter().map(number).collect::<Vec<_>>(), [0, 0, 0]);
 
@@ -187,14 +197,24 @@ async fn a_drain_finishes_what_runs_and_leaves_the_rest_in_order() {
         recorder.will(Behaviour::Succeed);
         recorder.release();
         let drained = draining.await.unwrap();
-        assert_eq!((drained.finished, drained.interrupted, drained.left), (2, 0, Some(8)), "{}", place.name());
+        assert_eq!(
+            (drained.finished, drained.interrupted, drained.left),
+            (2, 0, Some(8)),
+            "{}",
+            place.name()
+        );
 
         // Handlers that do not end in time are cut off, and nothing of theirs is lost.
         recorder.will(Behaviour::Stall);
         let workers = inbox.deliver_to(recorder.clone()).grace(Duration::ZERO).start();
         recorder.called(4).await;
         let drained = workers.drain().await;
-        assert_eq!((drained.finished, drained.interrupted, drained.left), (0, 2, Some(8)), "{}", place.name());
+        assert_eq!(
+            (drained.finished, drained.interrupted, drained.left),
+            (0, 2, Some(8)),
+            "{}",
+            place.name()
+        );
         drop(inbox);
 
         let inbox = place.open().await;

@@ -1,1 +1,89 @@
-//! .
+//! `sslmode`, against a PostgreSQL with TLS and one without.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tencent_desk_webhook::inbox::Inbox;
+
+use crate::{
+    places::{Folder, accept, message},
+    server::{Server, give_away},
+};
+
+/// An authority, as a file of certificates, and a certificate for `localhost` that it has signed.
+fn certificates(server: &Path, roots: &Path) {
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    fs::write(roots, authority.pem()).unwrap();
+    fs::write(server.join("server.crt"), certificate.pem()).unwrap();
+    fs::write(server.join("server.key"), key.serialize_pem()).unwrap();
+    fs::set_permissions(server.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    give_away(server);
+}
+
+async fn connect(server: &Server, host: &str, mode: &str, roots: Option<&PathBuf>) -> Result<bool, String> {
+    let roots = roots.map(|roots| format!("&sslrootcert={}", roots.display())).unwrap_or_default();
+    let url = format!("postgres://postgres@{host}:{}/postgres?sslmode={mode}{roots}", server.port);
+    let inbox = Inbox::connect(&url).await.map_err(|error| error.to_string())?;
+    accept(&inbox, &message(&format!("{host}{mode}{}", roots.len()), 1)).await;
+    let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                     WHERE application_name = 'tencent-desk-webhook'";
+    let encrypted = server.sql(encrypted) == "t";
+    drop(inbox);
+    crate::places::until("the connections are closed", async || {
+        server.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tencent-desk-webhook'")
+            == "0"
+    })
+    .await;
+    Ok(encrypted)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mode_asks_of_the_server_what_libpq_would() {
+    let Some(mut server) = Server::start("") else { return };
+    let folder = Folder::new();
+    let (roots, others) = (folder.join("roots.pem"), folder.join("others.pem"));
+    // Without TLS.
+    for mode in ["disable", "prefer"] {
+        assert_eq!(connect(&server, "localhost", mode, None).await, Ok(false), "{mode}");
+    }
+    for mode in ["require", "verify-ca", "verify-full"] {
+        certificates(&server.data(), &others);
+        let error = connect(&server, "localhost", mode, Some(&others)).await.unwrap_err();
+        assert!(error.contains("does not support TLS"), "{mode}: {error}");
+    }
+
+    server.kill();
+    certificates(&server.data(), &roots);
+    fs::write(server.data().join("postgresql.auto.conf"), "ssl = on").unwrap();
+    give_away(&server.data());
+    server.up();
+    for (mode, trusted, host, expected) in [
+        ("disable", None, "localhost", Some(false)),
+        ("prefer", None, "localhost", Some(true)),
+        ("require", None, "127.0.0.1", Some(true)),
+        ("require", Some(&roots), "127.0.0.1", Some(true)),
+        ("require", Some(&others), "localhost", None),
+        ("verify-ca", Some(&roots), "127.0.0.1", Some(true)),
+        ("verify-ca", Some(&others), "localhost", None),
+        ("verify-full", Some(&roots), "localhost", Some(true)),
+        ("verify-full", Some(&roots), "127.0.0.1", None),
+        ("verify-full", Some(&others), "localhost", None),
+        ("verify-full", None, "localhost", None),
+    ] {
+        let result = connect(&server, host, mode, trusted).await;
+        match (&result, expected) {
+            (Ok(encrypted), Some(expected)) => assert_eq!(*encrypted, expected, "{mode} {host} {trusted:?}"),
+            (Err(error), None) => assert!(error.contains("certificate"), "{mode} {host}: {error}"),
+            _ => panic!("{mode} {host} {trusted:?}: {result:?}"),
+        }
+    }
+}

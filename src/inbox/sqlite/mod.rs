@@ -46,7 +46,8 @@ impl Sqlite {
 
 impl Sqlite {
     async fn record(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<bool>, InboxError> {
-        let (lanes, fence, recorded) = (Arc::clone(&self.lanes), Arc::clone(&self.lanes), Arc::clone(&outcomes));
+        let (lanes, fence, recorded) =
+            (Arc::clone(&self.lanes), Arc::clone(&self.lanes), Arc::clone(&outcomes));
         let write = move |file: &Transaction<'_>| {
             // None of these leases shall end before this is written.
             let until = Instant::now() + WRITING;
