@@ -1,6 +1,9 @@
-//! How fast events are accepted and delivered, beside what the disk allows. `cargo bench --bench inbox --all-features`
+//! How fast events are accepted and delivered, beside what the disk allows, and how much room they take.
 //!
-//! Ratios of one run count; absolute figures are this machine's, and its mood's.
+//! * `cargo bench --bench inbox --all-features`: rates and waits. Ratios of one run count; absolute figures are this
+//!   machine's, and its mood's.
+//! * `… -- grown`: the same acceptance with an empty store and with one of 500,000 events.
+//! * `… -- soak`: a million events of one millisecond go in and out, with a duplicate horizon of 30 s.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -29,46 +32,105 @@ const SENDERS: u64 = 64;
 const TIME: Duration = Duration::from_secs(4);
 
 fn main() {
-    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
     let folder = Folder::new();
     let server = server::Server::start("max_connections = 300");
-    let mut rows: Vec<(&str, Vec<f64>)> = Vec::new();
-    for round in 0..rounds {
-        let mut note =
-            |name: &'static str, value: f64| match rows.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, values)) => values.push(value),
-                None => rows.push((name, vec![value])),
-            };
+    match std::env::args().find(|argument| !argument.starts_with('-') && !argument.contains('/')).as_deref() {
+        Some("grown") => grown(&folder, server.as_ref()),
+        Some("soak") => soak(&folder, server.as_ref()),
+        _ => rates(&folder, server.as_ref()),
+    }
+}
+
+fn rates(folder: &Folder, server: Option<&server::Server>) {
+    let mut table = Table::default();
+    for round in 0..ROUNDS {
         let sync = fdatasync(&folder.0);
-        note("disk: fdatasync p50, µs", sync);
+        table.note("disk: fdatasync p50, µs", sync);
         let raw = run(raw(folder.0.join("raw"))).rate();
-        note("disk: append + fdatasync in groups, events/s", raw);
+        table.note("disk: append + fdatasync in groups, events/s", raw);
 
         let path = folder.0.join(format!("{round}.db"));
         let accepted = run(accept(Place::File(path.clone())));
-        note("sqlite: accepted/s", accepted.rate());
-        note("sqlite: share of the disk's", accepted.rate() / raw);
-        note("sqlite: acceptance p50, µs", accepted.at(0.5));
-        note("sqlite: acceptance p99, µs", accepted.at(0.99));
-        note("sqlite: acceptance p99.9, µs", accepted.at(0.999));
-        note("sqlite: acceptance p99, of fdatasync p50", accepted.at(0.99) / sync);
-        note("sqlite: delivered/s of the backlog", run(deliver(Place::File(path))));
+        table.note("sqlite: accepted/s", accepted.rate());
+        table.note("sqlite: share of the disk's", accepted.rate() / raw);
+        table.note("sqlite: acceptance p50, µs", accepted.at(0.5));
+        table.note("sqlite: acceptance p99, µs", accepted.at(0.99));
+        table.note("sqlite: acceptance p99.9, µs", accepted.at(0.999));
+        table.note("sqlite: acceptance p99, of fdatasync p50", accepted.at(0.99) / sync);
+        table.note("sqlite: backlog delivered, events/s", run(deliver(Place::File(path))));
 
-        let Some(server) = &server else { continue };
+        let Some(server) = server else { continue };
         let schema = |name: &str| Place::Schema(server.url(), format!("{name}_{round}"));
         let single = run(one_each(server.url(), format!("single_{round}"))).rate();
-        note("postgres: one transaction an event, events/s", single);
+        table.note("postgres: one transaction an event, events/s", single);
         let accepted = run(accept(schema("inbox")));
-        note("postgres: accepted/s", accepted.rate());
-        note("postgres: times one transaction an event", accepted.rate() / single);
-        note("postgres: acceptance p50, µs", accepted.at(0.5));
-        note("postgres: acceptance p99, µs", accepted.at(0.99));
-        note("postgres: delivered/s of the backlog", run(deliver(schema("inbox"))));
+        table.note("postgres: accepted/s", accepted.rate());
+        table.note("postgres: times one transaction an event", accepted.rate() / single);
+        table.note("postgres: acceptance p50, µs", accepted.at(0.5));
+        table.note("postgres: acceptance p99, µs", accepted.at(0.99));
+        table.note("postgres: backlog delivered, events/s", run(deliver(schema("inbox"))));
     }
-    for (name, mut values) in rows {
-        values.sort_by(f64::total_cmp);
-        let (first, last) = (values[0], values[values.len() - 1]);
-        println!("{name:<50} {:>12.2} [{first:.2} - {last:.2}]", values[values.len() / 2]);
+    table.print();
+}
+
+fn grown(folder: &Folder, server: Option<&server::Server>) {
+    let mut table = Table::default();
+    for round in 0..ROUNDS {
+        let path = |name: &str| Place::File(folder.0.join(format!("{name}_{round}.db")));
+        let empty = run(accept(path("empty"))).rate();
+        run(fill(path("grown")));
+        table.note(
+            "sqlite: accepted/s with 500,000 events, of those with none",
+            run(accept(path("grown"))).rate() / empty,
+        );
+        let Some(server) = server else { continue };
+        let schema = |name: &str| Place::Schema(server.url(), format!("{name}_{round}"));
+        let empty = run(accept(schema("empty"))).rate();
+        run(fill(schema("grown")));
+        table.note(
+            "postgres: accepted/s with 500,000 events, of those with none",
+            run(accept(schema("grown"))).rate() / empty,
+        );
+    }
+    table.print();
+}
+
+fn soak(folder: &Folder, server: Option<&server::Server>) {
+    let path = folder.0.join("soak.db");
+    let size = || {
+        ["", "-wal"]
+            .map(|end| fs::metadata(format!("{}{end}", path.display())).map_or(0, |file| file.len()))
+            .iter()
+            .sum()
+    };
+    println!("sqlite");
+    run(million(Place::File(path.clone()), size));
+    let Some(server) = server else { return };
+    println!("postgres");
+    let size = || server.sql("SELECT pg_database_size('postgres')").parse().unwrap();
+    run(million(Place::Schema(server.url(), "soak".to_owned()), size));
+}
+
+const ROUNDS: usize = 5;
+
+/// Medians, with the least and the most.
+#[derive(Default)]
+struct Table(Vec<(&'static str, Vec<f64>)>);
+
+impl Table {
+    fn note(&mut self, name: &'static str, value: f64) {
+        match self.0.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, values)) => values.push(value),
+            None => self.0.push((name, vec![value])),
+        }
+    }
+
+    fn print(self) {
+        for (name, mut values) in self.0 {
+            values.sort_by(f64::total_cmp);
+            let (first, last) = (values[0], values[values.len() - 1]);
+            println!("{name:<62} {:>12.2} [{first:.2} - {last:.2}]", values[values.len() / 2]);
+        }
     }
 }
 
@@ -208,7 +270,7 @@ fn events() -> impl Fn(u64) -> Event + Clone {
             "{:032x}",
             u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         ));
-        event.time += Duration::from_millis(number);
+        event.time += Duration::from_millis(number % 1_000_000_000_000);
         event
     }
 }
@@ -220,6 +282,79 @@ async fn accept(place: Place) -> Measured {
         async move { inbox.on_event(&event).await.unwrap() }
     })
     .await
+}
+
+/// 500,000 events that nobody delivers, unlike those of [`accept`].
+async fn fill(place: Place) {
+    let (inbox, event) = (place.open().await, events());
+    let mut senders = JoinSet::new();
+    for sender in 0..SENDERS {
+        let (inbox, event) = (inbox.clone(), event.clone());
+        senders.spawn(async move {
+            for number in (sender..500_000).step_by(SENDERS as usize) {
+                inbox.on_event(&event(u64::MAX / 2 + number)).await.unwrap();
+            }
+        });
+    }
+    senders.join_all().await;
+}
+
+/// They go in at a pace, and out at the same time.
+async fn million(place: Place, size: impl Fn() -> u64) {
+    const EVENTS: u64 = 1_000_000;
+    const A_SECOND: u64 = 10_000;
+    let inbox = place.open().await.duplicate_horizon(Duration::from_secs(30));
+    let handler = Nothing::default();
+    let workers = inbox.deliver_to(handler.clone()).start();
+    let begun = Instant::now();
+    let (count, event) = (Arc::new(AtomicU64::new(0)), events());
+    let mut senders = JoinSet::new();
+    for _ in 0..SENDERS {
+        let (inbox, count, event) = (inbox.clone(), Arc::clone(&count), event.clone());
+        senders.spawn(async move {
+            let time = event(0).time;
+            loop {
+                let number = count.fetch_add(1, Ordering::Relaxed);
+                if number >= EVENTS {
+                    return;
+                }
+                tokio::time::sleep_until(
+                    (begun + Duration::from_secs(1) * (number / 100) as u32 / (A_SECOND / 100) as u32).into(),
+                )
+                .await;
+                let mut event = event(number);
+                event.time = time;
+                event.client_user_id = None;
+                event.session_id = format!("{}-{number}", event.session_id);
+                inbox.on_event(&event).await.unwrap();
+            }
+        });
+    }
+    println!("  seconds    accepted   delivered    resident MiB    store MiB");
+    loop {
+        let accepted = count.load(Ordering::Relaxed).min(EVENTS);
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap_or("0")
+            .trim()
+            .trim_end_matches(" kB");
+        println!(
+            "{:>9} {accepted:>11} {:>11} {:>15} {:>12.1}",
+            begun.elapsed().as_secs(),
+            handler.0.load(Ordering::Relaxed),
+            resident.parse::<u64>().unwrap_or(0) / 1024,
+            size() as f64 / f64::from(1 << 20),
+        );
+        if accepted == EVENTS && inbox.stats().await.unwrap().oldest.is_none() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    senders.join_all().await;
+    let _ = workers.drain().await;
+    assert_eq!(handler.0.load(Ordering::Relaxed), EVENTS, "each once");
 }
 
 #[derive(Clone, Default)]

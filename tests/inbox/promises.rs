@@ -252,14 +252,38 @@ async fn odd_events_go_in_and_come_out_as_they_are() {
     }
 }
 
-#[tokio::test]
-async fn a_million_events_of_one_millisecond_have_different_keys() {
-    let template = message("s", 0);
-    let mut keys = std::collections::HashSet::new();
-    for number in 0..1_000_000_u32 {
-        let mut event = template.clone();
-        event.session_id = format!("session-{}", number / 10);
-        event.sdk_app_id = u64::from(number % 10);
-        assert!(keys.insert(event.dedup_key()), "{number}");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_thousand_events_with_repeats_each_is_stored_once() {
+    const EVENTS: usize = 100_000;
+    const SENDERS: usize = 64;
+    for place in places() {
+        let inbox = place.open().await;
+        let template = message("s", 0);
+        // All of the same millisecond, so that nothing but the rest of them tells them apart; half of them without RequestID.
+        let event = move |number: usize| {
+            let mut event = template.clone();
+            event.session_id = format!("s-{}", number % 1000);
+            event.client_user_id = Some(number.to_string());
+            event.cloud_custom_data = Some("x".repeat(number / 1000));
+            event.sdk_app_id += number as u64 / 1000;
+            event.request_id = number.is_multiple_of(2).then(|| format!("r-{number}"));
+            event
+        };
+        let mut senders = JoinSet::new();
+        for sender in 0..SENDERS {
+            let (inbox, event) = (inbox.clone(), event.clone());
+            senders.spawn(async move {
+                for number in (sender..EVENTS).step_by(SENDERS) {
+                    accept(&inbox, &event(number)).await;
+                    if number % 10 < 3 {
+                        // One of those that somebody else may be sending just now.
+                        accept(&inbox, &event(number - number % 10)).await;
+                    }
+                }
+            });
+        }
+        senders.join_all().await;
+        let stats = inbox.stats().await.unwrap();
+        assert_eq!(stats.waiting, EVENTS as u64, "{}", place.name());
     }
 }
