@@ -34,6 +34,11 @@
 //! [`Webhook::handle`] is these five. The doors only translate: with feature `axum` or `actix-web` the [`Webhook`] value is
 //! that framework's handler (`any(webhook)`, `web::route().to(webhook)`), with `hyper` or `tower` a service.
 //!
+//! # What was acknowledged and then lost
+//!
+//! The sender wants its answer within 2 seconds and repeats little. With a handler of your own a crash loses the events
+//! that were acknowledged and not yet handled. The [`inbox`] is a handler that stores them first.
+//!
 //! # What the signature does not protect
 //!
 //! It covers the token and the time, and neither the body nor any other parameter: whoever sees one signed URL can send
@@ -47,6 +52,9 @@
 //! | `actix-web` | [`Webhook`] is an `actix_web::Handler` | no |
 //! | `hyper` | [`Webhook`] is a `hyper::service::Service` | no |
 //! | `tower` | [`Webhook`] is a `tower::Service` | no |
+//! | `sqlite` | the durable [inbox] in a file | no |
+//! | `postgres` | the durable [inbox] in a PostgreSQL | no |
+//! | `inbox` | the durable [inbox] for an engine of your own | no |
 //! | `testing` | deliveries, events and a recording handler for your tests | no |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -96,6 +104,13 @@ pub use self::{
 };
 
 /// The README's code is compiled with the tests.
-#[cfg(all(doctest, feature = "axum", feature = "actix-web", feature = "hyper", feature = "testing"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "actix-web",
+    feature = "hyper",
+    feature = "sqlite",
+    feature = "testing"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -127,10 +127,12 @@ impl NewEvent {
 
 /// A session of an app: 128 bits of a hash. Its events are delivered one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_structs)] // engines make it
 pub struct LaneKey(pub [u8; 16]);
 
 /// A `RequestID` of a session of an app: 128 bits of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_structs)] // engines make it
 pub struct RequestKey(pub [u8; 16]);
 
 /// What became of a new event.

@@ -19,6 +19,7 @@ pub(crate) struct Server {
     folder: PathBuf,
     pub(crate) port: u16,
     postmaster: Option<Child>,
+    reaper: Option<Child>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,7 +42,7 @@ impl Server {
         fs::create_dir(&folder).unwrap();
         give_away(&folder);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { programs, folder, port, postmaster: None };
+        let mut server = Self { programs, folder, port, postmaster: None, reaper: None };
         let made = server
             .command("initdb")
             .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"])
@@ -51,7 +52,7 @@ impl Server {
             .unwrap();
         assert!(made.success(), "initdb: {made}");
         fs::write(server.data().join("postgresql.auto.conf"), settings).unwrap();
-        server.reap_when_orphaned();
+        server.reaper = Some(server.reaper());
         server.up();
         Some(server)
     }
@@ -174,7 +175,7 @@ impl Server {
     }
 
     /// A test that is killed takes its server with it.
-    fn reap_when_orphaned(&self) {
+    fn reaper(&self) -> Child {
         let script = "while kill -0 $1 2>/dev/null; do sleep 1; done
             kill -9 $(head -1 $2/data/postmaster.pid) 2>/dev/null; sleep 1; rm -rf $2";
         Command::new("sh")
@@ -184,7 +185,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
+            .unwrap()
     }
 }
 
@@ -194,6 +195,10 @@ impl Drop for Server {
             self.kill();
         }
         let _ = fs::remove_dir_all(&self.folder);
+        if let Some(mut reaper) = self.reaper.take() {
+            let _ = reaper.kill();
+            let _ = reaper.wait();
+        }
     }
 }
 

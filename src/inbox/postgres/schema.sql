@@ -6,7 +6,7 @@ CREATE TABLE lane (
     due timestamptz NOT NULL DEFAULT now(),
     -- The claim that holds it, if one does.
     epoch bigint
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX lane_due ON lane (due);
 CREATE SEQUENCE epoch;
 
@@ -18,7 +18,7 @@ CREATE TABLE event (
     attempts integer NOT NULL DEFAULT 0,
     error bytea,
     json bytea NOT NULL
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX event_lane ON event (lane, id);
 CREATE INDEX event_failed ON event (lane) WHERE attempts > 0;
 
@@ -39,4 +39,4 @@ CREATE TABLE seen (
     stored timestamptz NOT NULL DEFAULT now(),
     key bytea NOT NULL UNIQUE,
     request bytea UNIQUE
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);

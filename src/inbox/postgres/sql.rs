@@ -107,12 +107,16 @@ pub(super) const REQUEUE: &str = "
 pub(super) const PURGE: &str = "
     DELETE FROM dead_letter WHERE died <= now() - make_interval(secs => $1) RETURNING id";
 
-/// Some thousand at a time. Other processes do the same: none waits for another.
+/// Of the next few thousand keys those that are old and of nothing that is still there. Gives the last old one, if there may
+/// be more behind it, and how many are gone. Numbers ascend with the time, so the young ones are never looked at.
 pub(super) const FORGET: &str = "
-    DELETE FROM seen WHERE id IN (
-        SELECT id FROM seen
-        WHERE stored <= now() - make_interval(secs => $1)
+    WITH next AS (
+        SELECT id, stored <= now() - make_interval(secs => $1) AS old FROM seen WHERE id > $2 ORDER BY id LIMIT 5000
+    ), gone AS (
+        DELETE FROM seen USING next
+        WHERE seen.id = next.id AND old
             AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = seen.id)
             AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.id = seen.id)
-        ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
-    ) RETURNING id";
+        RETURNING seen.id
+    )
+    SELECT max(id) FILTER (WHERE old), count(*) FILTER (WHERE old) = 5000, (SELECT count(*) FROM gone) FROM next";

@@ -63,10 +63,9 @@ pub(super) fn connector(mode: Mode, roots: Option<&Path>) -> Result<MakeRustlsCo
     let config = match (mode, roots) {
         (Mode::VerifyFull, _) => builder.with_root_certificates(trusted(roots)?).with_no_client_auth(),
         (Mode::VerifyCa, _) | (Mode::Require, Some(_)) => {
-            let chain =
-                WebPkiServerVerifier::builder_with_provider(trusted(roots)?.into(), Arc::clone(&provider))
-                    .build()
-                    .map_err(|error| InboxError::caused("TLS cannot be set up", &error))?;
+            let chain = WebPkiServerVerifier::builder_with_provider(trusted(roots)?, Arc::clone(&provider))
+                .build()
+                .map_err(|error| InboxError::caused("TLS cannot be set up", &error))?;
             let verifier = Arc::new(Lenient { chain: Some(chain), provider });
             builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
         }
