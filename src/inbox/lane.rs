@@ -2,7 +2,6 @@
 
 use std::{
     mem,
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -150,10 +149,8 @@ impl<H: EventHandler> Courier<H> {
     }
 
     async fn cut(&self) {
-        let mut phase = self.phase.subscribe();
-        let mut cut = pin!(phase.wait_for(|phase| *phase == Phase::Cut));
-        // The sender is our own, and so not gone.
-        let _ = (&mut cut).await;
+        // It fails when the sender is gone, and `self` has it.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Cut).await;
     }
 }
 

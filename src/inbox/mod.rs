@@ -43,7 +43,7 @@
 //! | | [`Inbox::open`], feature `sqlite` | [`Inbox::connect`], feature `postgres` |
 //! |---|---|---|
 //! | receivers and workers | one process | any number, on any number of machines |
-//! | to be installed | nothing | a PostgreSQL, 12 or later |
+//! | to be installed | nothing | a PostgreSQL; tested with 15 |
 //! | survives the loss of | power | power, and the machine if PostgreSQL does |
 //!
 //! Another engine is an implementation of [`store::Store`].

@@ -1,8 +1,9 @@
 //! The example servers, as they are run: settings, one line an event, and a stop that loses nothing.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -27,6 +28,18 @@ pub(crate) const EXAMPLES: &[&str] = &[
     "hyper",
 ];
 
+/// With the one whose handlers run after the answer.
+const SERVERS: &[&str] = &[
+    #[cfg(feature = "axum")]
+    "axum",
+    #[cfg(feature = "actix-web")]
+    "actix_web",
+    #[cfg(feature = "hyper")]
+    "hyper",
+    #[cfg(all(feature = "axum", feature = "sqlite", feature = "postgres"))]
+    "inbox",
+];
+
 /// Far above whatever an example should need.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,8 +51,11 @@ pub(crate) fn example(name: &str) -> Command {
     for (variable, _) in std::env::vars().filter(|(variable, _)| variable.starts_with("DESK_")) {
         command.env_remove(variable);
     }
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let inbox = format!("inbox-{}-{}.db", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     command
         .env("DESK_LISTEN", "127.0.0.1:0")
+        .env("DESK_INBOX", Path::new(env!("CARGO_TARGET_TMPDIR")).join(inbox))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
@@ -113,7 +129,7 @@ fn post(query: &str, body: &str) -> String {
 
 #[tokio::test]
 async fn an_unsigned_server_prints_what_it_gets_and_warns() {
-    for name in EXAMPLES {
+    for name in SERVERS {
         let mut server = Server::start(example(name)).await;
         let mut client = server.client().await;
         let body = fixture("desk_session_event_cn_doc");
@@ -136,7 +152,7 @@ async fn an_unsigned_server_prints_what_it_gets_and_warns() {
 
 #[tokio::test]
 async fn a_signed_server_refuses_strangers_and_keeps_its_token_to_itself() {
-    for name in EXAMPLES {
+    for name in SERVERS {
         let mut command = example(name);
         command.env("DESK_TOKEN", "a-very-secret-token").env("DESK_SDK_APP_ID", "7");
         let server = Server::start(command).await;
@@ -200,7 +216,7 @@ async fn a_stop_finishes_every_handler_that_has_started() {
 
 #[tokio::test]
 async fn a_setting_that_makes_no_sense_is_an_error_that_names_it() {
-    for name in EXAMPLES {
+    for name in SERVERS {
         for (variable, value) in [
             ("DESK_TOKEN", ""),
             ("DESK_TOKEN", " "),
@@ -225,4 +241,21 @@ fn the_one_without_a_framework_prints_its_answer() {
         output.status.success() && stdout.contains("请问如何申请退费?") && stdout.contains(OK),
         "{stdout}"
     );
+}
+
+#[cfg(all(feature = "axum", feature = "sqlite", feature = "postgres"))]
+#[tokio::test]
+async fn a_setting_of_the_inbox_that_makes_no_sense_is_an_error_that_names_it() {
+    for (variable, value) in [
+        ("DESK_INBOX", "/no/such/folder/desk.db"),
+        ("DESK_INBOX", "postgres://127.0.0.1:1/desk?sslmode=never"),
+        ("DESK_HANDLER_LOG", "/no/such/folder/log"),
+        ("DESK_HANDLER_FAIL", "101"),
+        ("DESK_HANDLER_FAIL", "some"),
+    ] {
+        let output =
+            timeout(PATIENCE, example("inbox").env(variable, value).output()).await.unwrap().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && stderr.contains(variable), "{variable}={value}: {stderr}");
+    }
 }

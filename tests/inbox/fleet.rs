@@ -8,6 +8,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Write as _,
     path::Path,
+    process::Stdio,
     time::Duration,
 };
 
@@ -33,7 +34,8 @@ fn member(role: &str, url: &str, port: u16, log: &Path) -> Command {
         .env(ROLE, role)
         .env("INBOX_TEST_URL", url)
         .env("INBOX_TEST_PORT", port.to_string())
-        .env("INBOX_TEST_LOG", log);
+        .env("INBOX_TEST_LOG", log)
+        .stderr(Stdio::null());
     command
 }
 

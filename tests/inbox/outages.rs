@@ -17,15 +17,16 @@ use tokio::{
 
 use crate::{
     places::{Folder, until},
-    process::{Process, Senders, check, delivered, deliveries, example, free_port, send},
+    process::{Process, Senders, check, delivered, deliveries, errors, example, free_port, send},
     server::Server,
 };
 
-/// Loads an inbox on PostgreSQL while `happens` happens to it, and looks whether all that was acknowledged is delivered, and
-/// whether it goes on afterwards.
+/// Loads an inbox on PostgreSQL while `happens` happens to it, and looks whether all that was acknowledged is delivered, whether
+/// it goes on afterwards, and what it says of it.
 async fn survives(
     server: &mut Server,
     port_of_server: u16,
+    says: &str,
     mut happens: impl AsyncFnMut(&mut Server, &Senders),
 ) {
     let folder = Folder::new();
@@ -40,6 +41,8 @@ async fn survives(
     delivered(&acknowledged, &log).await;
     check(&acknowledged, &deliveries(&log));
     process.stop().await;
+    let errors = fs::read_to_string(errors(&log)).unwrap();
+    assert!(errors.contains(says), "{errors}");
 }
 
 async fn progress(senders: &Senders) {
@@ -51,15 +54,20 @@ async fn progress(senders: &Senders) {
 async fn postgres_is_killed_and_comes_back() {
     let Some(mut server) = Server::start("") else { return };
     let port = server.port;
-    survives(&mut server, port, async |server, senders| {
-        for _ in 0..5 {
-            server.kill();
-            let refused = senders.refused();
-            until("somebody is refused", async || senders.refused() > refused).await;
-            server.up();
-            progress(senders).await;
-        }
-    })
+    survives(
+        &mut server,
+        port,
+        "told 50302: the inbox has not stored it: PostgreSQL could not do it",
+        async |server, senders| {
+            for _ in 0..5 {
+                server.kill();
+                let refused = senders.refused();
+                until("somebody is refused", async || senders.refused() > refused).await;
+                server.up();
+                progress(senders).await;
+            }
+        },
+    )
     .await;
 }
 
@@ -67,16 +75,21 @@ async fn postgres_is_killed_and_comes_back() {
 async fn postgres_stands_still_and_goes_on() {
     let Some(mut server) = Server::start("") else { return };
     let port = server.port;
-    survives(&mut server, port, async |server, senders| {
-        server.signal("-STOP");
-        // What was on its way may still be told.
-        sleep(Duration::from_millis(500)).await;
-        let before = senders.count();
-        sleep(Duration::from_secs(5)).await;
-        assert_eq!(senders.count(), before, "nothing is acknowledged that is not stored");
-        assert!(senders.refused() > 0);
-        server.signal("-CONT");
-    })
+    survives(
+        &mut server,
+        port,
+        "did not finish in time, and the sender was told 50303",
+        async |server, senders| {
+            server.signal("-STOP");
+            // What was on its way may still be told.
+            sleep(Duration::from_millis(500)).await;
+            let before = senders.count();
+            sleep(Duration::from_secs(5)).await;
+            assert_eq!(senders.count(), before, "nothing is acknowledged that is not stored");
+            assert!(senders.refused() > 0);
+            server.signal("-CONT");
+        },
+    )
     .await;
 }
 
@@ -84,7 +97,7 @@ async fn postgres_stands_still_and_goes_on() {
 async fn the_connection_is_cut() {
     let Some(mut server) = Server::start("") else { return };
     let line = Line::to(server.port).await;
-    survives(&mut server, line.port, async |_, senders| {
+    survives(&mut server, line.port, "", async |_, senders| {
         for _ in 0..20 {
             line.cut();
             progress(senders).await;

@@ -45,19 +45,20 @@ pub(crate) fn example(inbox: &str, port: u16, log: &Path) -> Command {
     command
         .env("DESK_LISTEN", format!("127.0.0.1:{port}"))
         .env("DESK_INBOX", inbox)
-        .env("DESK_HANDLER_LOG", log);
+        .env("DESK_HANDLER_LOG", log)
+        .stderr(fs::File::options().create(true).append(true).open(errors(log)).unwrap());
     command
+}
+
+/// What the processes said on standard error.
+pub(crate) fn errors(log: &Path) -> PathBuf {
+    log.with_extension("errors")
 }
 
 impl Process {
     pub(crate) async fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let listening = async {
             while let Some(line) = lines.next_line().await.unwrap() {

@@ -1,6 +1,9 @@
 //! The URL: what of it tokio-postgres reads, and what it does not.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio_postgres::Config;
 
@@ -13,6 +16,8 @@ pub(super) struct Target {
     pub(super) mode: Mode,
     pub(super) roots: Option<PathBuf>,
 }
+
+const SILENCE: Duration = Duration::from_secs(5);
 
 impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, InboxError> {
@@ -45,6 +50,13 @@ impl Target {
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(super::PATIENCE);
+        }
+        // A line that was cut without a word is found out before an event has to wait for it.
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
+        }
+        if !query.contains("keepalives") {
+            config.keepalives_idle(2 * SILENCE).keepalives_interval(SILENCE).keepalives_retries(2);
         }
         Ok(Self { config, mode, roots })
     }
