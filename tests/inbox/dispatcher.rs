@@ -119,6 +119,27 @@ async fn who_has_lost_a_session_records_nothing_and_begins_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_event_begins_under_a_lease_that_has_run_out() {
+    let memory = Memory::default();
+    let inbox = Inbox::over(memory.clone());
+    accept(&inbox, &message("s", 1)).await;
+    accept(&inbox, &message("s", 2)).await;
+    let recorder = Recorder::default();
+    recorder.will(Behaviour::Stall);
+    let _workers = inbox.deliver_to(recorder.clone()).sessions(1).start();
+    recorder.called(1).await;
+    memory.will(Mood::Fail);
+    sleep(Duration::from_secs(60)).await;
+    // Nobody else has taken it, but somebody could have.
+    memory.will(Mood::Work);
+    recorder.will(Behaviour::Succeed);
+    recorder.release();
+    idle(&inbox).await;
+    assert_eq!(numbers(&recorder, "s"), [1, 2]);
+    assert_eq!(memory.state().claims, 2, "it was claimed anew for the second");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_fails_refuses_the_sender_and_delivers_later_what_it_has() {
     let memory = Memory::default();
     let inbox = Inbox::over(memory.clone());

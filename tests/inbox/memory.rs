@@ -45,6 +45,7 @@ pub(crate) struct State {
     dead: BTreeMap<i64, (LaneKey, DeadLetter)>,
     count: i64,
     pub(crate) renewals: usize,
+    pub(crate) claims: usize,
     mood: Mood,
 }
 
@@ -112,6 +113,7 @@ impl Store for Memory {
         let lanes: Vec<LaneKey> = due.map(|(lane, _)| *lane).take(limit).collect();
         let claim = |lane: LaneKey| {
             state.count += 1;
+            state.claims += 1;
             let epoch = state.count;
             state.due.insert(lane, (now + lease, Some(epoch)));
             let events = state.events.values().filter(|(other, _)| *other == lane);
