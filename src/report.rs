@@ -37,12 +37,12 @@ mod inbox {
         write(event, &format!("attempt {attempts} failed, the next is in {after} ms: {error}"));
     }
 
-    pub(crate) fn dead(event: &Event, error: &str, id: i64, attempts: u32) {
-        write(event, &format!("given up after attempt {attempts}, kept as dead letter {id}: {error}"));
-    }
-
-    pub(crate) fn unreadable(id: i64, error: &str) {
-        line(&format!("inbox: event {id} is kept as a dead letter: {error}"));
+    pub(crate) fn dead(event: Option<&Event>, error: &str, id: i64, attempts: u32) {
+        let what = format!("given up after attempt {attempts}, kept as dead letter {id}: {error}");
+        match event {
+            Some(event) => write(event, &what),
+            None => line(&format!("inbox: {what}")),
+        }
     }
 
     /// Something that fails again and again, and is told once until it works again.

@@ -71,10 +71,10 @@ impl<H: EventHandler> Dispatcher<H> {
         self
     }
 
-    /// How long a session stays with a worker that gives no sign of life; at least 1 s. Default: 10 s. It is renewed three
+    /// How long a session stays with a worker that gives no sign of life; at least 1 s, at most a day. Default: 10 s. It is renewed three
     /// times in that time, however long a handler takes.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.settings.lease = lease.max(Duration::from_secs(1));
+        self.settings.lease = lease.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
         self
     }
 
@@ -166,7 +166,7 @@ async fn deliver<H: EventHandler>(store: &dyn Store, courier: &Arc<Courier<H>>, 
     let mut retries = BTreeSet::new();
     let mut trouble = Trouble::default();
     while *phase.borrow() == Phase::Running {
-        let room = settings.sessions - lanes.len();
+        let room = settings.sessions.saturating_sub(lanes.len());
         let mut pause = POLL;
         if room > 0 {
             let until = Instant::now() + settings.lease;
@@ -186,7 +186,7 @@ async fn deliver<H: EventHandler>(store: &dyn Store, courier: &Arc<Courier<H>>, 
         }
         let look_again =
             retries.first().copied().unwrap_or(Instant::now() + pause).min(Instant::now() + pause);
-        let full = lanes.len() == settings.sessions;
+        let full = lanes.len() >= settings.sessions;
         tokio::select! {
             _ = phase.wait_for(|phase| *phase > Phase::Running) => {}
             Some(ended) = lanes.join_next() => {
@@ -209,7 +209,11 @@ async fn drain<H: EventHandler>(store: &dyn Store, courier: &Courier<H>, mut lan
     if timeout(courier.settings.grace, all(&mut lanes)).await.is_err() {
         courier.phase.send_replace(Phase::Cut);
         let _ = timeout(LAST_WORDS, all(&mut lanes)).await;
-        lanes.shutdown().await;
+        lanes.abort_all();
+        let _ = timeout(LAST_WORDS, all(&mut lanes)).await;
+        // A handler that blocks its thread cannot be stopped.
+        courier.interrupted.fetch_add(lanes.len() as u64, Ordering::Relaxed);
+        lanes.detach_all();
     }
     let stats = timeout(LAST_WORDS, store.stats()).await;
     Drained {

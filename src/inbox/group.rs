@@ -1,11 +1,14 @@
 //! Group commit: whatever waits while the store is busy goes into its next call together.
 
+use std::{future::poll_fn, pin::pin, task::Poll};
+
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
 };
 
 use super::InboxError;
+use crate::isolate::{caught, discard};
 
 /// Items go in one by one, and are committed as many at a time as there are.
 pub(super) struct Group<T, R> {
@@ -14,10 +17,11 @@ pub(super) struct Group<T, R> {
 
 type Reply<R> = oneshot::Sender<Result<R, InboxError>>;
 
-/// More than this at once makes a commit slower for the first of them, and hardly cheaper for each.
-const LIMIT: usize = 512;
+/// More than this at once makes a commit slower for the first of them, and hardly cheaper for each; and so many of the
+/// largest events still fit into one message to PostgreSQL.
+const LIMIT: usize = 256;
 
-impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
+impl<T: Send + 'static, R: Clone + Send + 'static> Group<T, R> {
     /// `commit` has to give as many results as it gets items, in the same order.
     pub(super) fn start<F, C>(runtime: &Handle, commit: F) -> Self
     where
@@ -29,9 +33,17 @@ impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
             let mut batch: Vec<(T, Reply<R>)> = Vec::new();
             while waiting.recv_many(&mut batch, LIMIT).await > 0 {
                 let (items, replies): (Vec<T>, Vec<Reply<R>>) = batch.drain(..).unzip();
-                let results: Vec<_> = match commit(items).await {
-                    Ok(results) => results.into_iter().map(Ok).collect(),
-                    Err(error) => replies.iter().map(|_| Err(error.clone())).collect(),
+                let mut committing = pin!(commit(items));
+                let committed = poll_fn(|cx| {
+                    caught(|| committing.as_mut().poll(cx)).unwrap_or_else(|panic| {
+                        discard(panic);
+                        Poll::Ready(Err(InboxError::new("the store panicked")))
+                    })
+                });
+                let results: Vec<_> = match committed.await {
+                    Ok(results) if results.len() == replies.len() => results.into_iter().map(Ok).collect(),
+                    Ok(_) => vec![Err(InboxError::new("the store has not answered for each")); replies.len()],
+                    Err(error) => vec![Err(error); replies.len()],
                 };
                 for (reply, result) in replies.into_iter().zip(results) {
                     // Who has gone need not be told.

@@ -49,7 +49,7 @@ pub(super) enum Phase {
 
 enum Verdict {
     Done,
-    Dead(Failure),
+    Dead(Failure, Option<(Event, HandlerError)>),
     Retry(Failure, Duration),
     Interrupted,
 }
@@ -62,30 +62,35 @@ impl<H: EventHandler> Courier<H> {
     /// Delivers what the lane has brought, and gives it back. Tells when its retry is due, if there is one.
     pub(super) async fn deliver(self: Arc<Self>, lane: Lane, held: Held) -> Option<Instant> {
         let mut outcome = Outcome::of(lane.claim);
+        let mut buried = Vec::new();
         let mut recorded = Instant::now();
         for waiting in lane.events {
+            if recorded.elapsed() >= RECORD_AFTER {
+                let so_far = mem::replace(&mut outcome, Outcome::of(lane.claim));
+                if !self.record(so_far, mem::take(&mut buried)).await {
+                    return None;
+                }
+                recorded = Instant::now();
+            }
             if self.phase() > Phase::Running || !held.is_valid() {
                 break;
             }
             match self.hand_over(&waiting).await {
                 Verdict::Done => outcome.done.push(waiting.id),
-                Verdict::Dead(failure) => outcome.dead.push(failure),
+                Verdict::Dead(failure, of) => {
+                    outcome.dead.push(failure);
+                    buried.push(of);
+                }
                 Verdict::Retry(failure, after) => {
                     outcome.retry = Some((failure, after));
                     break;
                 }
                 Verdict::Interrupted => break,
             }
-            if recorded.elapsed() >= RECORD_AFTER {
-                if !self.record(mem::replace(&mut outcome, Outcome::of(lane.claim))).await {
-                    return None;
-                }
-                recorded = Instant::now();
-            }
         }
         outcome.release = true;
         let retry = outcome.retry.as_ref().map(|(_, after)| *after);
-        let was_held = self.record(outcome).await;
+        let was_held = self.record(outcome, buried).await;
         retry.filter(|_| was_held).map(|after| Instant::now() + after)
     }
 
@@ -95,8 +100,7 @@ impl<H: EventHandler> Courier<H> {
             Ok(event) => event,
             Err(unreadable) => {
                 let error = format!("the stored event cannot be read: {unreadable}");
-                report::unreadable(waiting.id, &error);
-                return Verdict::Dead(Failure::new(waiting.id, attempts, error));
+                return Verdict::Dead(Failure::new(waiting.id, attempts, error), None);
             }
         };
         let mut handling = Box::pin(attempt(&self.handler, &event));
@@ -109,39 +113,51 @@ impl<H: EventHandler> Courier<H> {
                 return Verdict::Interrupted;
             }
         };
+        drop(handling);
         if self.phase() > Phase::Running {
             self.finished.fetch_add(1, Ordering::Relaxed);
         }
         let Err(error) = result else { return Verdict::Done };
-        let verdict = self.judge(&event, waiting.id, attempts, &error);
-        isolated(|| drop(error));
-        verdict
-    }
-
-    fn judge(&self, event: &Event, id: i64, attempts: u32, error: &HandlerError) -> Verdict {
         let said = isolated(|| error.to_string()).unwrap_or_else(|| "(its text panicked)".to_owned());
-        let failure = Failure::new(id, attempts, said.chars().take(ERROR_LIMIT).collect());
+        let failure = Failure::new(waiting.id, attempts, said.chars().take(ERROR_LIMIT).collect());
         if error.is_permanent() || attempts >= self.settings.attempts {
-            report::dead(event, &failure.error, id, attempts);
-            isolated(|| self.handler.on_late_failure(event, error));
-            return Verdict::Dead(failure);
+            return Verdict::Dead(failure, Some((event, error)));
         }
         let after = self.settings.backoff.delay(attempts);
-        report::retried(event, &failure.error, attempts, after);
+        report::retried(&event, &failure.error, attempts, after);
+        isolated(|| drop(error));
         Verdict::Retry(failure, after)
     }
 
-    /// `false`: the lane was somebody else's by then, and nothing was recorded.
-    async fn record(&self, outcome: Outcome) -> bool {
+    /// Records it, for as long as it takes, and then tells what has become a dead letter. `false`: the lane was somebody
+    /// else's by then, and nothing was recorded.
+    async fn record(&self, outcome: Outcome, buried: Vec<Option<(Event, HandlerError)>>) -> bool {
         let mut failures = 0;
-        loop {
+        let held = loop {
             match self.outcomes.commit(outcome.clone()).await {
-                Ok(held) => return held,
+                Ok(held) => break held,
                 // The dispatcher, which asks the same store, says why.
                 Err(_) => failures += 1,
             }
             sleep(super::RECONNECT.delay(failures)).await;
+        };
+        for (failure, of) in outcome.dead.iter().zip(buried) {
+            if held {
+                report::dead(
+                    of.as_ref().map(|(event, _)| event),
+                    &failure.error,
+                    failure.id,
+                    failure.attempts,
+                );
+            }
+            if let Some((event, error)) = of {
+                if held {
+                    isolated(|| self.handler.on_late_failure(&event, &error));
+                }
+                isolated(|| drop(error));
+            }
         }
+        held
     }
 
     fn phase(&self) -> Phase {

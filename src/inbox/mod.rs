@@ -31,7 +31,8 @@
 //!   side, up to [a limit](Dispatcher::sessions). An event that fails holds back its own session alone.
 //! * **Until it is done.** A failure or a panic is retried, later and later; after [the last attempt](Dispatcher::attempts),
 //!   or at once when the error is [permanent](crate::HandlerError::permanent), the event becomes a dead letter, which can be
-//!   listed and queued again, and its session goes on. A handler that never ends holds its session for ever: put a time-out
+//!   listed and queued again, and its session goes on. Not counted are attempts that end with their process: an event that
+//!   crashes it is delivered again at the next start. A handler that never ends holds its session for ever: put a time-out
 //!   around what may hang.
 //! * **Once for repeats.** A delivery with the `RequestID` of an earlier one of its session, or with its
 //!   [key](Event::dedup_key), is acknowledged and not stored again, for at least [24 hours](Inbox::duplicate_horizon).
@@ -45,6 +46,8 @@
 //! | receivers and workers | one process | any number, on any number of machines |
 //! | to be installed | nothing | a PostgreSQL; tested with 15 |
 //! | survives the loss of | power | power, and the machine if PostgreSQL does |
+//!
+//! Each session that is being delivered has up to 16 events in memory: by default 64 sessions at once.
 //!
 //! Another engine is an implementation of [`store::Store`].
 
@@ -180,8 +183,9 @@ impl Inbox {
         Self { shared }
     }
 
-    /// For how long a delivery is recognised as the repeat of one that was delivered. Default: 24 hours. One that is still
-    /// waiting or dead is recognised in any case. It holds for all clones.
+    /// For how long, from its storing, an event is remembered to recognise a repeat of it. Default: 24 hours. One that is still
+    /// waiting or dead is recognised in any case. It holds for all clones; of several processes on one PostgreSQL the
+    /// shortest counts.
     #[must_use]
     pub fn duplicate_horizon(self, horizon: Duration) -> Self {
         let millis = u64::try_from(horizon.as_millis()).unwrap_or(u64::MAX);
@@ -216,8 +220,8 @@ impl Inbox {
         self.shared.store.dead_letters(after, limit).await
     }
 
-    /// Makes a dead letter a waiting event again, before the later events of its session, and with all its attempts.
-    /// `false`: there is no such dead letter.
+    /// Makes a dead letter a waiting event again, with all its attempts, before the later events of its session but for
+    /// those that a worker has claimed already. `false`: there is no such dead letter.
     ///
     /// # Errors
     ///
@@ -226,7 +230,7 @@ impl Inbox {
         self.shared.store.requeue(id).await
     }
 
-    /// Deletes the dead letters that were given up longer than `age` ago, and tells how many.
+    /// Deletes the dead letters that were given up longer than `age` ago, some at a time, and tells how many.
     ///
     /// # Errors
     ///

@@ -72,7 +72,8 @@ pub trait Store: Send + Sync + 'static {
     /// When the engine fails.
     async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError>;
 
-    /// Makes a dead letter a waiting event again, in its old place and with no attempt counted. `false`: there is none.
+    /// Makes a dead letter a waiting event again, in its old place and with no attempt counted; events that were claimed before
+    /// may go first. `false`: there is none.
     ///
     /// # Errors
     ///
@@ -157,7 +158,7 @@ pub struct Claim {
 
 /// A claimed lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)] // engines make it
+#[non_exhaustive]
 pub struct Lane {
     /// The right to it.
     pub claim: Claim,
@@ -165,9 +166,17 @@ pub struct Lane {
     pub events: Vec<Waiting>,
 }
 
+impl Lane {
+    /// For engines.
+    #[must_use]
+    pub fn new(claim: Claim, events: Vec<Waiting>) -> Self {
+        Self { claim, events }
+    }
+}
+
 /// A waiting event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)] // engines make it
+#[non_exhaustive]
 pub struct Waiting {
     /// Its number: ascending in the order in which a session's events were stored.
     pub id: i64,
@@ -175,6 +184,14 @@ pub struct Waiting {
     pub attempts: u32,
     /// The event, as [`NewEvent::json`] had it.
     pub json: String,
+}
+
+impl Waiting {
+    /// For engines.
+    #[must_use]
+    pub fn new(id: i64, attempts: u32, json: String) -> Self {
+        Self { id, attempts, json }
+    }
 }
 
 /// What came of delivering events of a lane.
@@ -212,14 +229,16 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(id: i64, attempts: u32, error: String) -> Self {
+    /// For engines.
+    #[must_use]
+    pub fn new(id: i64, attempts: u32, error: String) -> Self {
         Self { id, attempts, error }
     }
 }
 
 /// How an inbox stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)] // engines make it
+#[non_exhaustive]
 pub struct Stats {
     /// Events that are stored, not delivered, and neither running nor retrying.
     pub waiting: u64,

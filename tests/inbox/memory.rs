@@ -98,7 +98,7 @@ impl Store for Memory {
             state.keys.extend(request);
             state.count += 1;
             let id = state.count;
-            state.events.insert(id, (event.lane, Waiting { id, attempts: 0, json: event.json }));
+            state.events.insert(id, (event.lane, Waiting::new(id, 0, event.json)));
             state.due.entry(event.lane).or_insert((Instant::now(), None));
             appended.push(Appended::Stored);
         }
@@ -118,7 +118,7 @@ impl Store for Memory {
             state.due.insert(lane, (now + lease, Some(epoch)));
             let events = state.events.values().filter(|(other, _)| *other == lane);
             let events = events.take(EVENTS_AT_ONCE).map(|(_, waiting)| waiting.clone()).collect();
-            Lane { claim: Claim { lane, epoch }, events }
+            Lane::new(Claim { lane, epoch }, events)
         };
         Ok(lanes.into_iter().map(claim).collect())
     }
@@ -171,13 +171,13 @@ impl Store for Memory {
         let state = self.works()?;
         let running = state.due.values().filter(|(_, epoch)| epoch.is_some()).count();
         let retrying = state.events.values().filter(|(_, waiting)| waiting.attempts > 0).count();
-        Ok(Stats {
-            waiting: (state.events.len() - running - retrying) as u64,
-            running: running as u64,
-            retrying: retrying as u64,
-            dead: state.dead.len() as u64,
-            oldest: state.events.first_key_value().map(|_| Duration::ZERO),
-        })
+        let mut stats = Stats::default();
+        stats.waiting = state.events.len().saturating_sub(running + retrying) as u64;
+        stats.running = running as u64;
+        stats.retrying = retrying as u64;
+        stats.dead = state.dead.len() as u64;
+        stats.oldest = state.events.first_key_value().map(|_| Duration::ZERO);
+        Ok(stats)
     }
 
     async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
@@ -188,7 +188,7 @@ impl Store for Memory {
     async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
         let mut state = self.works()?;
         let Some((lane, letter)) = state.dead.remove(&id) else { return Ok(false) };
-        state.events.insert(id, (lane, Waiting { id, attempts: 0, json: letter.json }));
+        state.events.insert(id, (lane, Waiting::new(id, 0, letter.json)));
         state.due.entry(lane).or_insert((Instant::now(), None));
         self.0.changed.notify_one();
         Ok(true)

@@ -3,28 +3,35 @@
 use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
+    runtime::Handle,
     sync::{Mutex, Notify},
+    task::AbortHandle,
     time::{Instant, sleep, timeout},
 };
 use tokio_postgres::{AsyncMessage, Client, Error, Row, Statement, error::SqlState, types::ToSql};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{PATIENCE, schema, url::Target};
 use crate::inbox::InboxError;
 
-/// How long the server may take for one thing; then the connection is given up.
+/// How long the server may take for one thing; then the connection is given up. The server gives up a little earlier, so that
+/// nothing of ours holds a lock there for longer.
 const ANSWER: Duration = Duration::from_secs(10);
+const GIVE_UP: &str = "SET statement_timeout TO '9s'; SET idle_in_transaction_session_timeout TO '9s'";
+
+/// How long connecting may take, with all that is said first.
+const CONNECTED: Duration = Duration::from_secs(5);
 
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// One thing at a time on one connection.
 pub(super) struct Link {
     target: Arc<Target>,
-    tls: MakeRustlsConnect,
+    /// The connection belongs to it, whoever asks for something first.
+    runtime: Handle,
     /// What a new connection is told first.
-    greeting: String,
-    /// What ends a transaction.
-    commit: String,
+    greeting: Arc<str>,
+    /// What is told after each transaction, to nobody in particular.
+    notice: Option<String>,
     notified: Arc<Notify>,
     session: Mutex<Option<Session>>,
 }
@@ -32,9 +39,32 @@ pub(super) struct Link {
 /// A statement and its parameters.
 pub(super) type Step<'a> = (&'static str, &'a [&'a (dyn ToSql + Sync)]);
 
+/// Why something could not be done, and whether it may be different the next time.
+struct Failure {
+    error: InboxError,
+    passes: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let again = [
+            &SqlState::T_R_DEADLOCK_DETECTED,
+            &SqlState::T_R_SERIALIZATION_FAILURE,
+            &SqlState::ADMIN_SHUTDOWN,
+            &SqlState::CRASH_SHUTDOWN,
+            &SqlState::CANNOT_CONNECT_NOW,
+        ];
+        // What has no code is about the connection.
+        let passes = error.code().is_none_or(|code| again.contains(&code));
+        Self { error: InboxError::caused("PostgreSQL could not do it", &error), passes }
+    }
+}
+
 impl Link {
-    pub(super) fn new(target: Arc<Target>, tls: MakeRustlsConnect, greeting: String, commit: String) -> Self {
-        Self { target, tls, greeting, commit, notified: Arc::default(), session: Mutex::new(None) }
+    pub(super) fn new(target: Arc<Target>, greeting: &str, notice: Option<String>) -> Self {
+        let greeting = format!("{GIVE_UP}; {greeting}").into();
+        let runtime = Handle::current();
+        Self { target, runtime, greeting, notice, notified: Arc::default(), session: Mutex::default() }
     }
 
     /// Runs one statement.
@@ -52,34 +82,35 @@ impl Link {
         let mut slot = self.session.lock().await;
         let begun = Instant::now();
         loop {
-            // Out of the slot while it is at work: whoever drops this future leaves no connection half-way in a transaction.
-            let error = match slot.take().filter(|session| !session.client.is_closed()) {
-                Some(mut session) => match timeout(ANSWER, session.run(&steps, &self.commit)).await {
-                    Ok(Ok(rows)) => {
-                        *slot = Some(session);
-                        return Ok(rows);
-                    }
-                    Ok(Err(error)) => {
-                        if error.as_db_error().is_some() {
-                            *slot = Some(session);
-                        }
-                        error
-                    }
-                    Err(_) => return Err(InboxError::new("PostgreSQL does not answer")),
-                },
-                None => match self.connect().await {
-                    Ok(session) => {
-                        *slot = Some(session);
-                        continue;
-                    }
-                    Err(error) => error,
-                },
-            };
-            if !passes(&error) || begun.elapsed() >= PATIENCE {
-                return Err(InboxError::caused("PostgreSQL could not do it", &error));
+            match self.attempt(&mut slot, &steps).await {
+                Ok(rows) => return Ok(rows),
+                Err(Failure { error, passes }) if !passes || begun.elapsed() >= PATIENCE => {
+                    return Err(error);
+                }
+                Err(_) => sleep(PAUSE).await,
             }
-            sleep(PAUSE).await;
         }
+    }
+
+    /// A session goes back into its slot only when all went well: what failed, or was dropped half-way, may have left a
+    /// transaction open.
+    async fn attempt<const N: usize>(
+        &self,
+        slot: &mut Option<Session>,
+        steps: &[Step<'_>; N],
+    ) -> Result<[Vec<Row>; N], Failure> {
+        let mut session = match slot.take().filter(|session| !session.client.is_closed()) {
+            Some(session) => session,
+            None => self.connect().await?,
+        };
+        let silent = |_| Failure { error: InboxError::new("PostgreSQL does not answer"), passes: false };
+        let rows = timeout(ANSWER, session.run(steps)).await.map_err(silent)??;
+        if let Some(notice) = self.notice.as_ref().filter(|_| N > 1) {
+            // Nobody waits for it, nor does a commit: PostgreSQL commits notices one at a time.
+            let _ = send(session.client.batch_execute(notice)).await;
+        }
+        *slot = Some(session);
+        Ok(rows)
     }
 
     /// Ends when another process, or this one, has given notice.
@@ -89,58 +120,56 @@ impl Link {
 
     /// Makes what the statements need.
     pub(super) async fn prepare(&self, schema: &str) -> Result<(), InboxError> {
-        let failed =
-            |error| InboxError::caused(format_args!("the inbox in schema {schema} cannot be used"), &error);
-        let mut session = self.connect().await.map_err(failed)?;
-        let version = schema::prepare(&mut session.client, schema).await.map_err(failed)?;
+        let failed = |error: &InboxError| {
+            InboxError::caused(format_args!("the inbox in schema {schema} cannot be used"), error)
+        };
+        let mut session = self.connect().await.map_err(|failure| failed(&failure.error))?;
+        let version = schema::prepare(&mut session.client, schema).await;
+        let version = version.map_err(|error| failed(&Failure::from(error).error))?;
         schema::check_version(version, schema)?;
         *self.session.lock().await = Some(session);
         Ok(())
     }
 
-    async fn connect(&self) -> Result<Session, Error> {
-        let (client, mut connection) = self.target.config.connect(self.tls.clone()).await?;
+    async fn connect(&self) -> Result<Session, Failure> {
+        let (target, greeting) = (Arc::clone(&self.target), Arc::clone(&self.greeting));
         let notified = Arc::clone(&self.notified);
-        tokio::spawn(async move {
-            // It ends when the client is dropped, or with an error that the client gets, too.
+        let connecting = self.runtime.spawn(timeout(CONNECTED, Session::open(target, greeting, notified)));
+        let failed = |text, passes| Failure { error: InboxError::new(text), passes };
+        let connected = connecting
+            .await
+            .map_err(|_| failed("the runtime in which the inbox was made has shut down", false))?;
+        let session =
+            connected.map_err(|_| failed("PostgreSQL takes connections and does not answer", false))??;
+        // There may have been something while there was no connection.
+        self.notified.notify_one();
+        Ok(session)
+    }
+}
+
+struct Session {
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+    driver: AbortHandle,
+}
+
+impl Session {
+    async fn open(target: Arc<Target>, greeting: Arc<str>, notified: Arc<Notify>) -> Result<Self, Error> {
+        let (client, mut connection) = target.config.connect(target.tls.clone()).await?;
+        let driver = tokio::spawn(async move {
+            // It ends with an error that the client gets, too.
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                 if let AsyncMessage::Notification(_) = message {
                     notified.notify_one();
                 }
             }
         });
-        client.batch_execute(&self.greeting).await?;
-        // There may have been something while there was no connection.
-        self.notified.notify_one();
-        Ok(Session { client, statements: HashMap::new() })
+        let session = Self { client, statements: HashMap::new(), driver: driver.abort_handle() };
+        session.client.batch_execute(&greeting).await?;
+        Ok(session)
     }
-}
 
-/// Whether it may be different the next time: the connection broke, or the server said so.
-fn passes(error: &Error) -> bool {
-    error.code().is_none_or(|code| {
-        let again = [
-            &SqlState::T_R_DEADLOCK_DETECTED,
-            &SqlState::T_R_SERIALIZATION_FAILURE,
-            &SqlState::ADMIN_SHUTDOWN,
-            &SqlState::CRASH_SHUTDOWN,
-            &SqlState::CANNOT_CONNECT_NOW,
-        ];
-        again.contains(&code)
-    })
-}
-
-struct Session {
-    client: Client,
-    statements: HashMap<&'static str, Statement>,
-}
-
-impl Session {
-    async fn run<const N: usize>(
-        &mut self,
-        steps: &[Step<'_>; N],
-        commit: &str,
-    ) -> Result<[Vec<Row>; N], Error> {
+    async fn run<const N: usize>(&mut self, steps: &[Step<'_>; N]) -> Result<[Vec<Row>; N], Error> {
         for (text, _) in steps {
             if !self.statements.contains_key(text) {
                 let statement = self.client.prepare(text).await?;
@@ -158,7 +187,7 @@ impl Session {
         for (text, parameters) in steps {
             queries.push(send(client.query(&self.statements[text], parameters)).await);
         }
-        let commit = send(client.batch_execute(commit)).await;
+        let commit = send(client.batch_execute("COMMIT")).await;
 
         begin.answer().await?;
         let mut failed = None;
@@ -171,6 +200,13 @@ impl Session {
         }
         let committed = commit.answer().await;
         failed.map_or(committed, Err).map(|()| rows)
+    }
+}
+
+/// Without this a connection would stay until the server has answered all that nobody waits for any more.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
     }
 }
 

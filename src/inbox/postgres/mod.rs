@@ -37,50 +37,47 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tables that fill and empty all the time have no statistics to plan by: one that was empty when it was looked at would be
-/// read from end to end when it is not. Every statement here touches a few rows by an index.
-const BY_INDEX: &str = "SET enable_seqscan TO off; SET enable_hashjoin TO off; SET enable_mergejoin TO off";
+/// read from end to end when it is not.
+const BY_INDEX: &str = "SET enable_seqscan TO off; SET enable_mergejoin TO off";
 
 /// Whoever has made asynchronous commits the default did not have acknowledgements in mind.
 const NEVER_OFF: &str = "SELECT set_config('synchronous_commit', 'on', false) \
                          WHERE current_setting('synchronous_commit') = 'off'";
 
+/// Three connections, each made when it is first needed: what is slow on one holds up nothing on another.
 pub(super) struct Postgres {
-    /// For acceptance, so that it never waits for the rest.
     arrivals: Link,
-    /// For everything else.
+    /// Claims, leases and outcomes.
     work: Link,
+    operations: Link,
 }
 
 impl Postgres {
     pub(super) async fn connect(url: &str, schema: &str) -> Result<Self, InboxError> {
         schema::check_name(schema)?;
         let target = Arc::new(Target::parse(url)?);
-        let tls = tls::connector(target.mode, target.roots.as_deref())?;
-        let greeting = format!("SET search_path TO {schema}; {BY_INDEX}; {NEVER_OFF}");
-        let arrivals =
-            Link::new(Arc::clone(&target), tls.clone(), greeting, format!("NOTIFY {schema}; COMMIT"));
-        // What is done may be lost with the server's power: it is delivered again then.
-        let greeting = format!(
-            "SET search_path TO {schema}; {BY_INDEX}; SET synchronous_commit TO off; LISTEN {schema}"
-        );
-        let work = Link::new(target, tls, greeting, "COMMIT".to_owned());
-        arrivals.prepare(schema).await?;
-        Ok(Self { arrivals, work })
+        let link = |settings: &str, notice| {
+            let greeting = format!("SET search_path TO \"{schema}\"; {BY_INDEX}; {settings}");
+            Link::new(Arc::clone(&target), &greeting, notice)
+        };
+        let notice = format!("BEGIN; SET LOCAL synchronous_commit TO off; NOTIFY \"{schema}\"; COMMIT");
+        let store = Self {
+            arrivals: link(NEVER_OFF, Some(notice)),
+            // What is done may be lost with the server's power: it is delivered again then.
+            work: link(&format!("SET synchronous_commit TO off; LISTEN \"{schema}\""), None),
+            operations: link("", None),
+        };
+        store.arrivals.prepare(schema).await?;
+        Ok(store)
     }
 }
 
 #[async_trait]
 impl Store for Postgres {
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, InboxError> {
-        // Of repeats in one batch only the first is sent.
-        let (mut keys, mut requests) = (HashSet::new(), HashSet::new());
-        let fresh: Vec<&NewEvent> = events
-            .iter()
-            .filter(|event| {
-                let request = event.request.is_none_or(|request| requests.insert(request));
-                keys.insert(event.key) && request
-            })
-            .collect();
+        // A key tells which rows were stored, so each is sent once.
+        let mut keys = HashSet::new();
+        let fresh: Vec<&NewEvent> = events.iter().filter(|event| keys.insert(event.key)).collect();
         let lanes: Vec<&[u8]> = fresh.iter().map(|event| &event.lane.0[..]).collect();
         let keys: Vec<&[u8]> = fresh.iter().map(|event| &event.key.as_bytes()[..]).collect();
         let requests: Vec<Option<&[u8]>> =
@@ -117,6 +114,8 @@ impl Store for Postgres {
     }
 
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Claim>, InboxError> {
+        let mut claims = claims.to_vec();
+        claims.sort_unstable_by_key(|claim| claim.lane);
         let lanes: Vec<&[u8]> = claims.iter().map(|claim| &claim.lane.0[..]).collect();
         let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
         let renewed = self.work.run((RENEW, &[&lanes, &epochs, &lease.as_secs_f64()])).await?;
@@ -124,7 +123,10 @@ impl Store for Postgres {
     }
 
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
-        let all = Columns::of(&outcomes, |_| [()]);
+        let mut claims: Vec<Claim> = outcomes.iter().map(|outcome| outcome.claim).collect();
+        claims.sort_unstable_by_key(|claim| claim.lane);
+        let lanes: Vec<&[u8]> = claims.iter().map(|claim| &claim.lane.0[..]).collect();
+        let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
         let done = Columns::of(&outcomes, |outcome| outcome.done.iter().copied());
         let dead = Columns::of(&outcomes, |outcome| &outcome.dead);
         let failed = Columns::of(&outcomes, |outcome| outcome.retry.iter().map(|(failure, _)| failure));
@@ -137,7 +139,7 @@ impl Store for Postgres {
         let [held, ..] = self
             .work
             .all([
-                (HOLD, &[&all.lanes, &all.epochs]),
+                (HOLD, &[&lanes, &epochs]),
                 (DELETE, &[&done.lanes, &done.epochs, &done.items]),
                 (BURY, &[&dead.lanes, &dead.epochs, &dead_ids, &dead_attempts, &dead_errors]),
                 (
@@ -156,7 +158,7 @@ impl Store for Postgres {
     }
 
     async fn stats(&self) -> Result<Stats, InboxError> {
-        let rows = self.work.run((STATS, &[])).await?;
+        let rows = self.operations.run((STATS, &[])).await?;
         let row = rows.first().ok_or_else(|| InboxError::new("PostgreSQL has counted nothing"))?;
         let number = |column| row.get::<_, i64>(column).unsigned_abs();
         let (open, running, retrying) = (number(0), number(1), number(2));
@@ -172,7 +174,7 @@ impl Store for Postgres {
 
     async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.work.run((DEAD_LETTERS, &[&after, &limit])).await?;
+        let rows = self.operations.run((DEAD_LETTERS, &[&after, &limit])).await?;
         let letter = |row: &Row| {
             let failure = Failure::new(row.get(0), count(row, 1), text(row, 2));
             DeadLetter::new(failure, text(row, 3), row.get(4), row.get(5))
@@ -181,18 +183,25 @@ impl Store for Postgres {
     }
 
     async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
-        let [_, requeued] = self.arrivals.all([(LOCK_DEAD, &[&id]), (REQUEUE, &[&id])]).await?;
+        let [requeued, _] = self.arrivals.all([(REQUEUE, &[&id]), (REOPEN, &[&id])]).await?;
         Ok(!requeued.is_empty())
     }
 
     async fn purge(&self, age: Duration) -> Result<u64, InboxError> {
-        Ok(self.work.run((PURGE, &[&seconds(age)])).await?.len() as u64)
+        let mut purged = 0;
+        loop {
+            let deleted = self.operations.run((PURGE, &[&seconds(age)])).await?.len() as u64;
+            purged += deleted;
+            if deleted == 0 {
+                return Ok(purged);
+            }
+        }
     }
 
     async fn forget(&self, age: Duration) -> Result<u64, InboxError> {
         let (mut after, mut forgotten) = (0_i64, 0);
         loop {
-            let rows = self.work.run((FORGET, &[&seconds(age), &after])).await?;
+            let rows = self.operations.run((FORGET, &[&seconds(age), &after])).await?;
             let Some(row) = rows.first() else { return Ok(forgotten) };
             forgotten += row.get::<_, i64>(2).unsigned_abs();
             match row.get(0) {

@@ -7,7 +7,7 @@ use crate::inbox::InboxError;
 /// What makes version n + 1 out of version n; a new schema is version 0.
 const UPGRADES: [&str; 1] = [include_str!("schema.sql")];
 
-/// Lower-case letters, digits and underscores, so that it needs no quotes anywhere.
+/// Lower-case letters, digits and underscores, so that it is the same with quotes and without.
 pub(super) fn check_name(schema: &str) -> Result<(), InboxError> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let begins = schema.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
@@ -30,7 +30,7 @@ pub(super) async fn prepare(client: &mut Client, schema: &str) -> Result<usize, 
     let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
     // Asked first, because making it needs a right that using it does not.
     if change.query_opt(exists, &[&schema]).await?.is_none() {
-        change.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
+        change.batch_execute(&format!("CREATE SCHEMA \"{schema}\"")).await?;
     }
     let marked = "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
                   WHERE relname = 'inbox_version' AND nspname = $1";

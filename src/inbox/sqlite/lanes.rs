@@ -137,7 +137,8 @@ impl Lanes {
     /// Waiting, running and retrying.
     pub(super) fn counts(&self, now: Instant) -> (u64, u64, u64) {
         let (mut waiting, mut running, mut retrying) = (0_u64, 0, 0);
-        for lane in self.lanes.values() {
+        // A lane that is held may have no event left.
+        for lane in self.lanes.values().filter(|lane| !lane.events.is_empty()) {
             let first = if lane.epoch.is_some() && lane.due.0 > now {
                 &mut running
             } else if lane.retrying {

@@ -27,6 +27,8 @@ use super::{
     store::{Appended, Claim, DeadLetter, Failure, Lane, LaneKey, NewEvent, Outcome, Stats, Store, Waiting},
 };
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// More than a write can take.
 const WRITING: Duration = Duration::from_secs(60);
 
@@ -81,8 +83,9 @@ fn read_lanes(file: &Transaction<'_>) -> rusqlite::Result<Lanes> {
         let lane = LaneKey(row.get(1)?);
         lanes.add(lane, row.get(0)?, now);
         if let Some(retry_at) = row.get::<_, Option<i64>>(2)? {
-            let left = u64::try_from(retry_at - clock).unwrap_or(0);
-            lanes.retry(lane, now + Duration::from_millis(left));
+            let left = u64::try_from(retry_at.saturating_sub(clock)).unwrap_or(0);
+            // The clock may have been wrong when that was written.
+            lanes.retry(lane, now + Duration::from_millis(left).min(DAY));
         }
     }
     Ok(lanes)
@@ -139,13 +142,13 @@ impl Store for Sqlite {
         let read = self.thread.read(move |file| {
             let mut event = file.prepare_cached("SELECT attempts, json FROM event WHERE id = ?1")?;
             let mut read = |id: i64| {
-                let waiting = |row: &Row<'_>| Ok(Waiting { id, attempts: row.get(0)?, json: row.get(1)? });
+                let waiting = |row: &Row<'_>| Ok(Waiting::new(id, row.get(0)?, row.get(1)?));
                 // It is gone if whoever held the lane before has ended only now.
                 event.query_row([id], waiting).optional()
             };
             let mut lane = |(claim, ids): (Claim, Vec<i64>)| {
                 let events = ids.into_iter().filter_map(|id| read(id).transpose());
-                Ok(Lane { claim, events: events.collect::<rusqlite::Result<_>>()? })
+                Ok(Lane::new(claim, events.collect::<rusqlite::Result<_>>()?))
             };
             claimed.into_iter().map(&mut lane).collect()
         });

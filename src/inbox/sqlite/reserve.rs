@@ -10,15 +10,7 @@ use std::{
 
 pub(super) struct Reserve {
     path: PathBuf,
-    state: State,
-}
-
-#[derive(PartialEq, Eq)]
-enum State {
-    Kept,
-    Spent,
-    /// There never was room for it.
-    None,
+    kept: bool,
 }
 
 /// More than the log and a few deletions, or less where there is no more.
@@ -26,35 +18,24 @@ const SIZES: [usize; 4] = [1024 * 1024, 512 * 1024, 256 * 1024, 128 * 1024];
 
 impl Reserve {
     pub(super) fn new(path: PathBuf) -> Self {
-        let mut reserve = Self { path, state: State::Spent };
-        if !reserve.keep() {
-            reserve.state = State::None;
-        }
-        reserve
+        Self { path, kept: false }
     }
 
-    /// Whether nothing may be added before it is there again.
-    pub(super) fn is_spent(&self) -> bool {
-        self.state == State::Spent
+    /// Whether it is there. Nothing may be added before it is.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept
     }
 
-    /// Makes it again. `false`: there is no room for it yet.
+    /// Makes it. `false`: there is no room for it.
     pub(super) fn keep(&mut self) -> bool {
-        let kept = SIZES.into_iter().any(|size| self.write(size).inspect_err(|_| self.remove()).is_ok());
-        if kept {
-            self.state = State::Kept;
-        }
-        kept
+        self.kept = SIZES.into_iter().any(|size| self.write(size).inspect_err(|_| self.remove()).is_ok());
+        self.kept
     }
 
     /// Makes room. `false`: there is none to be made.
     pub(super) fn spend(&mut self) -> bool {
-        let kept = self.state == State::Kept;
-        if kept {
-            self.remove();
-            self.state = State::Spent;
-        }
-        kept
+        self.kept = false;
+        fs::remove_file(&self.path).is_ok()
     }
 
     fn write(&self, size: usize) -> io::Result<()> {
@@ -67,7 +48,7 @@ impl Reserve {
     }
 
     fn remove(&self) {
-        // If that fails, there is no room to be made.
+        // What is left of it is written over the next time.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, Transaction};
 use tokio::sync::oneshot;
 
 use super::file::{self, Disk};
-use crate::inbox::InboxError;
+use crate::{inbox::InboxError, isolate::isolated};
 
 pub(super) struct Thread {
     jobs: mpsc::Sender<Job>,
@@ -38,7 +38,8 @@ impl Thread {
             };
             let _ = opened.send(Ok(()));
             for job in queue {
-                job(&mut disk);
+                // Who waits for it hears that there is no answer.
+                isolated(|| job(&mut disk));
             }
         };
         let failed = |error| InboxError::caused("the inbox's thread cannot be started", &error);
@@ -58,7 +59,7 @@ impl Thread {
         R: Send + 'static,
     {
         self.run(move |disk| {
-            if change == Change::Add && disk.reserve.is_spent() {
+            if change == Change::Add && !disk.reserve.is_kept() {
                 carry_over(&disk.connection);
                 if !disk.reserve.keep() {
                     return Err(InboxError::new("the disk is full"));
@@ -126,5 +127,5 @@ fn failed(error: rusqlite::Error) -> InboxError {
 }
 
 fn ended() -> InboxError {
-    InboxError::new("the inbox's thread has ended")
+    InboxError::new("the inbox's thread has ended, or panicked")
 }
