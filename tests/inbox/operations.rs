@@ -131,3 +131,38 @@ async fn keys_are_forgotten_after_the_horizon_but_not_of_what_waits_or_is_dead()
         assert_eq!((stats.waiting, stats.dead), (2, 1), "{}", place.name());
     }
 }
+
+/// While a slow handler's end is recorded its session is held and has nothing left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_counts_while_it_works() {
+    for place in places() {
+        let inbox = place.open().await;
+        for number in 0..200 {
+            accept(&inbox, &message(&format!("s{}", number % 20), number)).await;
+        }
+        let workers = inbox.deliver_to(Slow).start();
+        loop {
+            let stats = inbox.stats().await.unwrap();
+            assert!(
+                stats.waiting + stats.running + stats.retrying <= 200 + 20,
+                "{}: {stats:?}",
+                place.name()
+            );
+            if stats.oldest.is_none() {
+                break;
+            }
+        }
+        let _ = workers.drain().await;
+    }
+}
+
+struct Slow;
+
+#[async_trait]
+impl EventHandler for Slow {
+    async fn on_event(&self, event: &Event) -> HandlerResult {
+        let millis = if event.session_id == "s1" { 110 } else { 1 };
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        Ok(())
+    }
+}

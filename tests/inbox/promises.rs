@@ -85,6 +85,35 @@ async fn a_repeat_is_acknowledged_and_not_stored_again() {
     }
 }
 
+/// A repeat that names another event's `RequestID` takes nothing with it, however the three are batched.
+#[tokio::test]
+async fn what_a_repeat_claims_besides_is_not_believed() {
+    for place in places() {
+        for together in [false, true] {
+            let inbox = place.open().await;
+            let session = format!("{together}");
+            let with = |number: usize, request: &str| {
+                let mut event = message(&session, number);
+                event.request_id = Some(request.to_owned());
+                event
+            };
+            let batch = [with(1, "r-1"), with(1, "r-2"), with(2, "r-2")];
+            if together {
+                let [first, repeat, other] = &batch;
+                tokio::join!(accept(&inbox, first), accept(&inbox, repeat), accept(&inbox, other));
+            } else {
+                for event in &batch {
+                    accept(&inbox, event).await;
+                }
+            }
+            assert_eq!(inbox.stats().await.unwrap().waiting, 2, "{} {together}", place.name());
+            let workers = deliver(&inbox, &Recorder::default());
+            idle(&inbox).await;
+            let _ = workers.drain().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_session_is_delivered_in_order_and_one_after_another() {
     for place in places() {

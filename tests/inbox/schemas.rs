@@ -1,6 +1,10 @@
 //! The schema in PostgreSQL: whose it is, who may use it, and what is told when it cannot be.
 
-use tencent_desk_webhook::{inbox::Inbox, testing::Recorder};
+use tencent_desk_webhook::{
+    EventHandler as _,
+    inbox::Inbox,
+    testing::{Behaviour, Recorder},
+};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -84,10 +88,72 @@ async fn what_cannot_be_used_is_told_without_the_password() {
             "desk",
             "/no/such/file",
         ),
+        (
+            "postgres://u:hunter2@127.0.0.1/db?sslrootcert=system&sslmode=require".to_owned(),
+            "desk",
+            "verify-full",
+        ),
+        (
+            "postgres://u:hunter2@127.0.0.1/db?sslmode=disable&sslrootcert=system".to_owned(),
+            "desk",
+            "verify-full",
+        ),
     ] {
         let error = Inbox::connect_in(&url, schema).await.unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains(says), "{url}: {text}");
         assert!(!text.contains("hunter2"), "{text}");
     }
+}
+
+/// Lanes and events that come after the planner has looked at empty tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plans_that_were_made_for_empty_tables_do_no_harm() {
+    let Some(server) = server::shared() else { return };
+    let schema = format!("plans_{}", unique());
+    let inbox = Inbox::connect_in(&server.url(), &schema).await.unwrap();
+    accept(&inbox, &message("first", 1)).await;
+    let recorder = Recorder::default();
+    let workers = inbox.deliver_to(recorder.clone()).sessions(8).start();
+    idle(&inbox).await;
+    server.sql(&format!("VACUUM ANALYZE {schema}.lane, {schema}.event, {schema}.seen"));
+    // So often that each statement has its plan for good.
+    for number in 0..8 {
+        accept(&inbox, &message("again", number)).await;
+        idle(&inbox).await;
+    }
+    recorder.will(Behaviour::Stall);
+    let mut senders = JoinSet::new();
+    for number in 0..1000 {
+        let inbox = inbox.clone();
+        senders.spawn(async move { accept(&inbox, &message(&format!("s{number}"), 1)).await });
+    }
+    senders.join_all().await;
+    recorder.called(9 + 8).await;
+    assert_eq!(inbox.stats().await.unwrap().running, 8, "no more than may run");
+    recorder.will(Behaviour::Succeed);
+    recorder.release();
+    idle(&inbox).await;
+    assert_eq!(recorder.calls().len(), 9 + 1000);
+    let _ = workers.drain().await;
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_fails_alone() {
+    let Some(server) = server::shared() else { return };
+    let schema = format!("fails_{}", unique());
+    let inbox = Inbox::connect_in(&server.url(), &schema).await.unwrap();
+    let constraint = format!("ALTER TABLE {schema}.event ADD CONSTRAINT small CHECK (length(json) < 5000)");
+    server.sql(&constraint);
+    for number in 0..3 {
+        let mut large = message("s", 100 + number);
+        large.cloud_custom_data = Some("x".repeat(5000));
+        let error = inbox.on_event(&large).await.unwrap_err();
+        assert!(error.is_unavailable() && error.to_string().contains("small"), "{error}");
+        accept(&inbox, &message("s", number)).await;
+    }
+    let recorder = Recorder::default();
+    drop(deliver(&inbox, &recorder));
+    idle(&inbox).await;
+    assert_eq!(numbers(&recorder, "s"), [0, 1, 2]);
 }
