@@ -49,10 +49,13 @@ pub(super) enum Phase {
 
 enum Verdict {
     Done,
-    Dead(Failure, Option<(Event, HandlerError)>),
+    Dead(Failure, Buried),
     Retry(Failure, Duration),
     Interrupted,
 }
+
+/// What a dead letter was, if it could be read.
+type Buried = Option<Box<(Event, HandlerError)>>;
 
 /// What is done is recorded after this long, or when the lane is given back: quick handlers share a record, slow ones have
 /// each its own.
@@ -121,7 +124,7 @@ impl<H: EventHandler> Courier<H> {
         let said = isolated(|| error.to_string()).unwrap_or_else(|| "(its text panicked)".to_owned());
         let failure = Failure::new(waiting.id, attempts, said.chars().take(ERROR_LIMIT).collect());
         if error.is_permanent() || attempts >= self.settings.attempts {
-            return Verdict::Dead(failure, Some((event, error)));
+            return Verdict::Dead(failure, Some(Box::new((event, error))));
         }
         let after = self.settings.backoff.delay(attempts);
         report::retried(&event, &failure.error, attempts, after);
@@ -131,7 +134,7 @@ impl<H: EventHandler> Courier<H> {
 
     /// Records it, for as long as it takes, and then tells what has become a dead letter. `false`: the lane was somebody
     /// else's by then, and nothing was recorded.
-    async fn record(&self, outcome: Outcome, buried: Vec<Option<(Event, HandlerError)>>) -> bool {
+    async fn record(&self, outcome: Outcome, buried: Vec<Buried>) -> bool {
         let mut failures = 0;
         let held = loop {
             match self.outcomes.commit(outcome.clone()).await {
@@ -143,14 +146,9 @@ impl<H: EventHandler> Courier<H> {
         };
         for (failure, of) in outcome.dead.iter().zip(buried) {
             if held {
-                report::dead(
-                    of.as_ref().map(|(event, _)| event),
-                    &failure.error,
-                    failure.id,
-                    failure.attempts,
-                );
+                report::dead(of.as_ref().map(|of| &of.0), &failure.error, failure.id, failure.attempts);
             }
-            if let Some((event, error)) = of {
+            if let Some((event, error)) = of.map(|of| *of) {
                 if held {
                     isolated(|| self.handler.on_late_failure(&event, &error));
                 }
