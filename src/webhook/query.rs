@@ -33,21 +33,15 @@ impl<'a> Query<'a> {
         let mut claims = Self::default();
         let mut app = None;
         for (name, value) in pairs(query) {
-            let is = |known: &str| name.eq_ignore_ascii_case(known);
-            if is("SdkAppid") {
-                decide(&mut app, value)?;
-            } else if is("CallbackCommand") {
-                decide(&mut claims.command, value)?;
-            } else if is("Sign") {
-                decide(&mut claims.sign, value)?;
-            } else if is("RequestTime") {
-                decide(&mut claims.request_time, value)?;
-            } else if is("RequestID") {
-                inform(&mut claims.request_id, value);
-            } else if is("ClientIP") {
-                inform(&mut claims.client_ip, value);
-            } else if is("OptPlatform") {
-                inform(&mut claims.platform, value);
+            match parameter(&name) {
+                Some(Parameter::SdkAppid) => decide(&mut app, value)?,
+                Some(Parameter::CallbackCommand) => decide(&mut claims.command, value)?,
+                Some(Parameter::Sign) => decide(&mut claims.sign, value)?,
+                Some(Parameter::RequestTime) => decide(&mut claims.request_time, value)?,
+                Some(Parameter::RequestId) => inform(&mut claims.request_id, value),
+                Some(Parameter::ClientIp) => inform(&mut claims.client_ip, value),
+                Some(Parameter::OptPlatform) => inform(&mut claims.platform, value),
+                _ => {}
             }
         }
         claims.app = app.map(|digits| app_id(&digits)).transpose()?;
@@ -56,6 +50,34 @@ impl<'a> Query<'a> {
         }
         Ok(claims)
     }
+}
+
+#[derive(Clone, Copy)]
+enum Parameter {
+    SdkAppid,
+    CallbackCommand,
+    ClientIp,
+    OptPlatform,
+    Sign,
+    RequestTime,
+    RequestId,
+}
+
+static PARAMETERS: [(&str, Parameter); 7] = [
+    ("SdkAppid", Parameter::SdkAppid),
+    ("CallbackCommand", Parameter::CallbackCommand),
+    ("ClientIP", Parameter::ClientIp),
+    ("OptPlatform", Parameter::OptPlatform),
+    ("Sign", Parameter::Sign),
+    ("RequestTime", Parameter::RequestTime),
+    ("RequestID", Parameter::RequestId),
+];
+
+/// In whatever case it comes; almost all come as documented.
+fn parameter(name: &str) -> Option<Parameter> {
+    let find = |is: fn(&str, &str) -> bool| PARAMETERS.iter().find(|(known, _)| is(known, name));
+    let found = find(|known, name| known == name).or_else(|| find(str::eq_ignore_ascii_case));
+    found.map(|(_, parameter)| *parameter)
 }
 
 /// Names and values, decoded. Allocates only where something is encoded.

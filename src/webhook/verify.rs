@@ -183,17 +183,23 @@ fn decode_sign(hex: &str) -> Option<[u8; 32]> {
     if pairs.len() != sign.len() || !rest.is_empty() {
         return None;
     }
+    let mut all = 0;
     for (byte, [high, low]) in sign.iter_mut().zip(pairs) {
-        *byte = decode_digit(*high)? << 4 | decode_digit(*low)?;
+        let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+        *byte = high << 4 | low & 0xF;
+        all |= high | low;
     }
-    Some(sign)
+    (all <= 0xF).then_some(sign)
 }
 
-fn decode_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// What each byte is worth as a hexadecimal digit. One that is none is worth more than any.
+const DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        digits[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digits[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
     }
-}
+    digits
+};
