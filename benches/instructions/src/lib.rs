@@ -1,0 +1,145 @@
+//! What is measured, and what it is measured against.
+
+#![allow(missing_docs, missing_debug_implementations, dead_code, clippy::unwrap_used)]
+
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{Response, Uri};
+use http_body_util::Full;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
+
+/// The documented sample, as a sender would write it.
+pub fn sample() -> Bytes {
+    let sample: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/fixtures/desk_session_event_cn_doc.json")).unwrap();
+    sample.to_string().into()
+}
+
+/// As long as a body may be: one text of a megabyte.
+pub fn largest() -> Bytes {
+    let with = |text: &str| message([json!({"MsgType": "TIMTextElem", "MsgContent": {"Text": text}})]);
+    let rest = 1024 * 1024 - with("").len();
+    with(&"x".repeat(rest))
+}
+
+pub fn hundred_elements() -> Bytes {
+    message((0..100).map(|number| {
+        json!({"MsgType": "TIMTextElem", "MsgContent": {"Text": format!("请问如何申请退费? {number}")}})
+    }))
+}
+
+fn message(elements: impl IntoIterator<Item = serde_json::Value>) -> Bytes {
+    let mut sample: serde_json::Value = serde_json::from_slice(&sample()).unwrap();
+    sample["MsgBody"] = elements.into_iter().collect();
+    sample.to_string().into()
+}
+
+/// The URL's path and query as documented, with the documented signature.
+pub const SIGNED: &str = "/desk/callback?SdkAppid=1400000000&CallbackCommand=Desk.SessionEventNotify&contenttype=json\
+     &ClientIP=127.0.0.1&OptPlatform=RESTAPI\
+     &Sign=17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061&RequestTime=1669872112";
+
+const TOKEN: &str = "xxxxyyyy";
+const NOW: u64 = 1_669_872_112;
+
+/// A handler that does nothing.
+pub struct Nothing;
+
+impl EventHandler for Nothing {}
+
+pub fn webhook() -> Webhook<Nothing> {
+    let clock = || UNIX_EPOCH + Duration::from_secs(NOW);
+    Webhook::new(Verifier::signed(1_400_000_000, TOKEN).clock(clock), Nothing)
+}
+
+/// What a future gives that is ready at once, as every one here is.
+pub fn ready<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("it waits for something"),
+    }
+}
+
+/// The reference: the sample's fields, owned.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Plain {
+    callback_command: String,
+    session_id: String,
+    event: String,
+    event_time: i64,
+    channel_type: String,
+    client_user_id: String,
+    customer_service_id: String,
+    agent_id: String,
+    msg_key: String,
+    msg_body: Vec<PlainElement>,
+    cloud_custom_data: String,
+    is_contact_user: bool,
+    satisfaction_selected: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PlainElement {
+    msg_type: String,
+    msg_content: PlainContent,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PlainContent {
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[allow(non_snake_case)]
+struct PlainQuery {
+    SdkAppid: u64,
+    CallbackCommand: String,
+    contenttype: String,
+    ClientIP: String,
+    OptPlatform: String,
+    Sign: String,
+    RequestTime: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PlainAnswer {
+    action_status: &'static str,
+    error_info: &'static str,
+    error_code: i64,
+}
+
+/// What somebody would write who has no library for it.
+pub fn by_hand(uri: &Uri, body: &[u8]) -> Response<Full<Bytes>> {
+    let query: PlainQuery = serde_urlencoded::from_str(uri.query().unwrap()).unwrap();
+    assert!(query.SdkAppid == 1_400_000_000 && NOW.abs_diff(query.RequestTime) <= 60);
+    let digest = Sha256::digest(format!("{TOKEN}{}", query.RequestTime));
+    assert_eq!(hex(&digest), query.Sign);
+    let event: Plain = serde_json::from_slice(body).unwrap();
+    assert_eq!(event.callback_command, "Desk.SessionEventNotify");
+    let answer = PlainAnswer { action_status: "OK", error_info: "", error_code: 0 };
+    let answer = serde_json::to_vec(&answer).unwrap();
+    let mut response = Response::new(Full::new(answer.into()));
+    response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    response
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(digit.into(), 16).unwrap())
+        .collect()
+}
