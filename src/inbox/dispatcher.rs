@@ -31,9 +31,9 @@ pub struct Dispatcher<H> {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) attempts: u32,
-    pub(super) backoff: Backoff,
+struct Settings {
+    attempts: u32,
+    backoff: Backoff,
     sessions: usize,
     lease: Duration,
     grace: Duration,
@@ -90,14 +90,15 @@ impl<H: EventHandler> Dispatcher<H> {
         let phase = watch::Sender::new(Phase::Running);
         let courier = Courier {
             handler,
-            settings,
+            attempts: settings.attempts,
+            backoff: settings.backoff,
             outcomes: inbox.shared.outcomes.clone(),
             phase: phase.clone(),
             finished: AtomicU64::new(0),
             interrupted: AtomicU64::new(0),
         };
         let store = Arc::clone(&inbox.shared.store);
-        let task = inbox.shared.runtime.spawn(run(store, Arc::new(courier)));
+        let task = inbox.shared.runtime.spawn(run(store, Arc::new(courier), settings));
         Workers { phase, task }
     }
 }
@@ -144,23 +145,31 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long recording may take for those that were cut off.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-async fn run<H: EventHandler>(store: Arc<dyn Store>, courier: Arc<Courier<H>>) -> Drained {
+async fn run<H: EventHandler>(
+    store: Arc<dyn Store>,
+    courier: Arc<Courier<H>>,
+    settings: Settings,
+) -> Drained {
     let leases = Leases::default();
     let working = async {
-        let lanes = deliver(&*store, &courier, &leases).await;
-        drain(&*store, &courier, lanes).await
+        let lanes = deliver(&*store, &courier, &leases, &settings).await;
+        drain(&*store, &courier, lanes, settings.grace).await
     };
     tokio::select! {
         drained = working => drained,
-        never = leases.keep(&*store, courier.settings.lease) => match never {},
+        never = leases.keep(&*store, settings.lease) => match never {},
     }
 }
 
 type Lanes = JoinSet<Option<Instant>>;
 
 /// Claims and delivers until it is to stop, and gives back the lanes that still run.
-async fn deliver<H: EventHandler>(store: &dyn Store, courier: &Arc<Courier<H>>, leases: &Leases) -> Lanes {
-    let settings = &courier.settings;
+async fn deliver<H: EventHandler>(
+    store: &dyn Store,
+    courier: &Arc<Courier<H>>,
+    leases: &Leases,
+    settings: &Settings,
+) -> Lanes {
     let mut phase = courier.phase.subscribe();
     let mut lanes = Lanes::new();
     let mut retries = BTreeSet::new();
@@ -204,9 +213,14 @@ async fn deliver<H: EventHandler>(store: &dyn Store, courier: &Arc<Courier<H>>, 
     lanes
 }
 
-async fn drain<H: EventHandler>(store: &dyn Store, courier: &Courier<H>, mut lanes: Lanes) -> Drained {
+async fn drain<H: EventHandler>(
+    store: &dyn Store,
+    courier: &Courier<H>,
+    mut lanes: Lanes,
+    grace: Duration,
+) -> Drained {
     let all = async |lanes: &mut Lanes| while lanes.join_next().await.is_some() {};
-    if timeout(courier.settings.grace, all(&mut lanes)).await.is_err() {
+    if timeout(grace, all(&mut lanes)).await.is_err() {
         courier.phase.send_replace(Phase::Cut);
         let _ = timeout(LAST_WORDS, all(&mut lanes)).await;
         lanes.abort_all();

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    dispatcher::Settings,
+    backoff::Backoff,
     group::Group,
     lease::Held,
     store::{Failure, Lane, Outcome, Waiting},
@@ -30,7 +30,8 @@ use crate::{
 /// Delivers events of claimed lanes to the handler.
 pub(super) struct Courier<H> {
     pub(super) handler: H,
-    pub(super) settings: Settings,
+    pub(super) attempts: u32,
+    pub(super) backoff: Backoff,
     pub(super) outcomes: Group<Outcome, bool>,
     pub(super) phase: watch::Sender<Phase>,
     pub(super) finished: AtomicU64,
@@ -123,10 +124,10 @@ impl<H: EventHandler> Courier<H> {
         let Err(error) = result else { return Verdict::Done };
         let said = isolated(|| error.to_string()).unwrap_or_else(|| "(its text panicked)".to_owned());
         let failure = Failure::new(waiting.id, attempts, said.chars().take(ERROR_LIMIT).collect());
-        if error.is_permanent() || attempts >= self.settings.attempts {
+        if error.is_permanent() || attempts >= self.attempts {
             return Verdict::Dead(failure, Some(Box::new((event, error))));
         }
-        let after = self.settings.backoff.delay(attempts);
+        let after = self.backoff.delay(attempts);
         report::retried(&event, &failure.error, attempts, after);
         isolated(|| drop(error));
         Verdict::Retry(failure, after)
