@@ -7,7 +7,7 @@ mod common;
 use std::{
     error::Error,
     fs::{File, OpenOptions},
-    io::Write as _,
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
 };
 
 use axum::{Router, routing::any, serve::ListenerExt as _};
@@ -60,8 +60,7 @@ struct Deliver {
 impl Deliver {
     fn from_env(print: Print) -> Result<Self, Box<dyn Error>> {
         let open = |path: String| {
-            let failed = |error| format!("DESK_HANDLER_LOG ({path:?}) cannot be opened: {error}");
-            OpenOptions::new().create(true).append(true).open(&path).map_err(failed)
+            open_log(&path).map_err(|error| format!("DESK_HANDLER_LOG ({path:?}) cannot be opened: {error}"))
         };
         let log = variable("DESK_HANDLER_LOG")?.map(open).transpose()?;
         let fail_percent = number("DESK_HANDLER_FAIL", 0)?;
@@ -70,6 +69,20 @@ impl Deliver {
         }
         Ok(Self { print, log, fail_percent })
     }
+}
+
+/// At the beginning of a line: a kill can cut off what the last process was writing, at the end of a page.
+fn open_log(path: &str) -> io::Result<File> {
+    let mut log = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+    let mut last = [b'\n'];
+    if log.metadata()?.len() > 0 {
+        log.seek(SeekFrom::End(-1))?;
+        log.read_exact(&mut last)?;
+    }
+    if last != *b"\n" {
+        log.write_all(b"\n")?;
+    }
+    Ok(log)
 }
 
 #[async_trait]

@@ -17,6 +17,8 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     for place in places() {
         let folder = Folder::new();
         let (log, port) = (folder.join("log"), free_port());
+        // As a kill may leave it.
+        fs::write(&log, "{\"SessionId\":\"问").unwrap();
         let address = place.address();
         let start = async || {
             let mut command = example(&address, port, &log);
@@ -52,7 +54,8 @@ async fn every_acknowledgement_has_had_its_sync() {
     let folder = Folder::new();
     let (port, trace) = (free_port(), folder.join("trace"));
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-e", "trace=fsync,fdatasync", "-o"]).arg(&trace);
+    // -D: what is started, and killed, is the example itself.
+    command.args(["-D", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o"]).arg(&trace);
     let example = example(&folder.join("desk.db").display().to_string(), port, &folder.join("log"));
     command.arg(example.as_std().get_program());
     for (variable, value) in example.as_std().get_envs() {

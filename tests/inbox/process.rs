@@ -208,11 +208,16 @@ async fn try_send(client: &mut Client, port: u16, session: &str, number: usize) 
     }
 }
 
-/// Each session's numbers, in the order in which they were delivered.
+/// Each session's numbers, in the order in which they were delivered. A line that is not whole is no delivery: its process was
+/// killed, or is still writing it.
 pub(crate) fn deliveries(log: &Path) -> HashMap<String, Vec<usize>> {
     let mut sessions: HashMap<String, Vec<usize>> = HashMap::new();
-    for line in fs::read_to_string(log).unwrap_or_default().lines() {
-        let event: Value = serde_json::from_str(line).unwrap();
+    for line in String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).lines() {
+        let event: Value = match serde_json::from_str(line) {
+            Ok(event) => event,
+            Err(error) if error.is_eof() => continue,
+            Err(error) => panic!("{error}: {line}"),
+        };
         let session = event["SessionId"].as_str().unwrap().to_owned();
         let number = event["MsgKey"].as_str().unwrap().rsplit_once('-').unwrap().1.parse().unwrap();
         sessions.entry(session).or_default().push(number);
