@@ -58,14 +58,19 @@ pub(crate) struct Origin {
 impl<'a> Wire<'a> {
     /// Almost every body is as documented, and read so in one pass. Only one that is not is read again, value by value.
     pub(crate) fn parse(json: &'a str) -> Result<Self, Refusal> {
-        let read = |reading| {
-            let mut deserializer = serde_json::Deserializer::from_str(json);
-            let wire = deserializer.deserialize_map(WireVisitor(reading))?;
-            deserializer.end().map(|()| wire)
-        };
-        read(Reading::AsDocumented)
-            .or_else(|_| read(Reading::Leniently))
-            .map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })
+        let mut wire = Self::default();
+        if wire.read(json, Reading::AsDocumented).is_err() {
+            wire = Self::default();
+            wire.read(json, Reading::Leniently)
+                .map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })?;
+        }
+        Ok(wire)
+    }
+
+    fn read(&mut self, json: &'a str, reading: Reading) -> serde_json::Result<()> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        deserializer.deserialize_map(WireVisitor { wire: self, reading })?;
+        deserializer.end()
     }
 }
 
@@ -130,54 +135,58 @@ enum Reading {
     Leniently,
 }
 
-struct WireVisitor(Reading);
+/// Fills the fields where they are: moved from call to call they would cost more than a field costs to read.
+struct WireVisitor<'w, 'a> {
+    wire: &'w mut Wire<'a>,
+    reading: Reading,
+}
 
-impl<'a> Visitor<'a> for WireVisitor {
-    type Value = Wire<'a>;
+impl<'a> Visitor<'a> for WireVisitor<'_, 'a> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Wire<'a>, A::Error> {
-        let mut wire = Wire::default();
-        while let Some(field) = self.field(&mut map)? {
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { wire, reading } = self;
+        while let Some(field) = reading.field(&mut map)? {
             match field {
-                Field::CallbackCommand => wire.command = self.text(&mut map)?,
-                Field::SessionId => wire.session_id = self.text(&mut map)?,
-                Field::Event => wire.name = self.text(&mut map)?,
+                Field::CallbackCommand => wire.command = reading.text(&mut map)?,
+                Field::SessionId => wire.session_id = reading.text(&mut map)?,
+                Field::Event => wire.name = reading.text(&mut map)?,
                 Field::EventTime => wire.time = i64::read(json(&mut map)?),
-                Field::ChannelType => wire.channel = self.text(&mut map)?,
-                Field::ClientUserId => wire.client_user_id = self.text(&mut map)?,
-                Field::CustomerServiceId => wire.customer_service_id = self.text(&mut map)?,
-                Field::AgentId => wire.agent_id = self.text(&mut map)?,
-                Field::MsgKey => wire.stray.msg_key = self.text(&mut map)?.map(Cow::into_owned),
-                Field::MsgBody => wire.stray.elements = self.elements(&mut map)?,
-                Field::CloudCustomData => wire.cloud_custom_data = self.text(&mut map)?,
+                Field::ChannelType => wire.channel = reading.text(&mut map)?,
+                Field::ClientUserId => wire.client_user_id = reading.text(&mut map)?,
+                Field::CustomerServiceId => wire.customer_service_id = reading.text(&mut map)?,
+                Field::AgentId => wire.agent_id = reading.text(&mut map)?,
+                Field::MsgKey => wire.stray.msg_key = reading.text(&mut map)?.map(Cow::into_owned),
+                Field::MsgBody => wire.stray.elements = reading.elements(&mut map)?,
+                Field::CloudCustomData => wire.cloud_custom_data = reading.text(&mut map)?,
                 Field::IsContactUser => wire.is_contact_user = read_flag(json(&mut map)?),
                 Field::SatisfactionSelected => {
                     wire.stray.stars = u8::read(json(&mut map)?).filter(|stars| *stars != 0);
                 }
                 Field::ForwardFromAgentId => {
-                    wire.stray.from_agent_id = self.text(&mut map)?.map(Cow::into_owned);
+                    wire.stray.from_agent_id = reading.text(&mut map)?.map(Cow::into_owned);
                 }
                 Field::SdkAppid => wire.record.sdk_app_id = u64::read(json(&mut map)?),
-                Field::RequestID => wire.record.request_id = self.text(&mut map)?,
-                Field::ClientIP => wire.record.client_ip = self.text(&mut map)?,
-                Field::OptPlatform => wire.record.platform = self.text(&mut map)?,
-                Field::Raw => wire.record.raw = self.text(&mut map)?,
+                Field::RequestID => wire.record.request_id = reading.text(&mut map)?,
+                Field::ClientIP => wire.record.client_ip = reading.text(&mut map)?,
+                Field::OptPlatform => wire.record.platform = reading.text(&mut map)?,
+                Field::Raw => wire.record.raw = reading.text(&mut map)?,
                 Field::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(wire)
+        Ok(())
     }
 }
 
-impl WireVisitor {
-    fn field<'a, A: MapAccess<'a>>(&self, map: &mut A) -> Result<Option<Field>, A::Error> {
-        if let Reading::AsDocumented = self.0 {
+impl Reading {
+    fn field<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Option<Field>, A::Error> {
+        if let Self::AsDocumented = self {
             return map.next_key();
         }
         let Some(name) = map.next_key::<&'a RawValue>()? else { return Ok(None) };
@@ -186,23 +195,23 @@ impl WireVisitor {
     }
 
     /// An empty text reads as absent.
-    fn text<'a, A: MapAccess<'a>>(&self, map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
-        let text = match self.0 {
-            Reading::AsDocumented => map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
-            Reading::Leniently => read_text(json(map)?),
+    fn text<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
+        let text = match self {
+            Self::AsDocumented => map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
+            Self::Leniently => read_text(json(map)?),
         };
         Ok(text.filter(|text| !text.is_empty()))
     }
 
-    fn elements<'a, A: MapAccess<'a>>(&self, map: &mut A) -> Result<Vec<Element>, A::Error> {
-        match self.0 {
-            Reading::AsDocumented => {
+    fn elements<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Vec<Element>, A::Error> {
+        match self {
+            Self::AsDocumented => {
                 let shapes = map.next_value::<Vec<Shape<'a>>>()?;
                 let elements: Option<_> =
                     shapes.iter().take(ELEMENT_LIMIT).map(|shape| shape.read(0)).collect();
                 elements.ok_or_else(|| de::Error::custom("an element is not as documented"))
             }
-            Reading::Leniently => Ok(Element::parse_all(json(map)?, 0)),
+            Self::Leniently => Ok(Element::parse_all(json(map)?, 0)),
         }
     }
 }

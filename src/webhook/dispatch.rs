@@ -18,12 +18,11 @@ use crate::{
 
 /// Ends with the handler's answer, or at the deadline.
 pub(super) async fn dispatch<H: EventHandler>(
-    event: Event,
+    event: Arc<Event>,
     shared: &Arc<Shared<H>>,
     settings: &Settings,
     arrived: Instant,
 ) -> Result<(), Refusal> {
-    let event = Arc::new(event);
     let slot = Slot::take(shared, settings.max_in_flight).ok_or(Refusal::Overloaded)?;
     let runtime = settings.runtime.clone().or_else(|| Handle::try_current().ok());
     let mut run = Box::pin(Call::new(Arc::clone(&event), slot, runtime.clone()).run());

@@ -4,6 +4,8 @@
 //! product 1229, document 68989). A foreign command is none of our business and no error; nor is the console's URL check,
 //! which names no command and has no body.
 
+use std::sync::Arc;
+
 use super::verify::Verified;
 use crate::{
     error::Refusal,
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// `None`: authentic, and nothing for a handler.
-pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Event>, Refusal> {
+pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Arc<Event>>, Refusal> {
     let Verified { app, query } = verified;
     let command = query.command.as_deref();
     if body.trim_ascii().is_empty() {
@@ -35,5 +37,5 @@ pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Event
     };
     let mut event = Event::new(wire?, origin)?;
     event.raw = body;
-    Ok(Some(event))
+    Ok(Some(Arc::new(event)))
 }

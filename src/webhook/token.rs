@@ -23,8 +23,14 @@ impl Token {
     /// Whether `received` is what this token makes of `request_time`, compared in full whatever it is.
     pub(super) fn signed(&self, request_time: &str, received: &[u8; 32]) -> Choice {
         let expected = Sha256::new().chain_update(self.0.as_bytes()).chain_update(request_time).finalize();
-        expected.as_slice().ct_eq(received)
+        words(&expected.into()).ct_eq(&words(received))
     }
+}
+
+/// Byte by byte a comparison in constant time takes as long as a field of JSON.
+fn words(bytes: &[u8; 32]) -> [u64; 4] {
+    let (words, _) = bytes.as_chunks::<8>();
+    std::array::from_fn(|at| u64::from_ne_bytes(words[at]))
 }
 
 impl fmt::Debug for Token {
