@@ -18,6 +18,10 @@ mod in_flight;
 
 mod timer;
 
+#[cfg(desk_stages)]
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub mod stages;
+
 use std::{
     fmt,
     pin::pin,

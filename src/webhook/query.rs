@@ -14,7 +14,7 @@ use crate::error::Refusal;
 /// Names and meanings: the vendor's page on the session-event callback (product 1229, document 68989), `RequestID` its
 /// newer Chinese edition (product 269, document 111212), `Sign` and `RequestTime` the page on callback configuration
 /// (product 269, document 32431).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Query<'a> {
     pub(super) app: Option<u64>,
     pub(super) command: Option<Cow<'a, str>>,

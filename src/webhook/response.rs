@@ -3,6 +3,8 @@
 //! It takes status 200 with parseable JSON as success and everything else as failure (the vendor's webhook overview,
 //! trtc.io document 34354): hence never 202 or 204.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
@@ -18,7 +20,9 @@ pub(super) fn accepted() -> Response<Full<Bytes>> {
 
 pub(super) fn refused(refusal: &Refusal) -> Response<Full<Bytes>> {
     // No refusal's sentence holds a character that JSON would escape.
-    let body = format!(r#"{{"ActionStatus":"FAIL","ErrorInfo":"{refusal}","ErrorCode":{}}}"#, refusal.code());
+    let mut body = String::with_capacity(ROOM);
+    let code = refusal.code();
+    let _ = write!(body, r#"{{"ActionStatus":"FAIL","ErrorInfo":"{refusal}","ErrorCode":{code}}}"#);
     let mut response = json(refusal.status(), body.into());
     if *refusal == Refusal::Method {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -40,3 +44,6 @@ fn json(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
 
 /// The one answer that the sender takes as success, as the vendor prints it.
 const ACKNOWLEDGEMENT: &[u8] = br#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
+
+/// More than any refusal's body takes: a stranger shall not make us grow it.
+const ROOM: usize = 256;

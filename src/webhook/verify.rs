@@ -158,7 +158,7 @@ impl fmt::Debug for Verifier {
 }
 
 /// A query that has been believed. `app` is absent only in the console's URL check.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Verified<'q> {
     pub(super) app: Option<u64>,
     pub(super) query: Query<'q>,

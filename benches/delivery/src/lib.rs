@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -59,6 +59,72 @@ impl EventHandler for Nothing {}
 pub fn webhook() -> Webhook<Nothing> {
     let clock = || UNIX_EPOCH + Duration::from_secs(NOW);
     Webhook::new(Verifier::signed(1_400_000_000, TOKEN).clock(clock), Nothing)
+}
+
+/// One delivery, as often as it is wanted.
+pub struct Delivery {
+    pub webhook: Webhook<Nothing>,
+    pub uri: Uri,
+    pub body: Bytes,
+}
+
+impl Delivery {
+    pub fn of(body: Bytes) -> Self {
+        Self { webhook: webhook(), uri: SIGNED.parse().unwrap(), body }
+    }
+
+    /// The sample's, with something else in its URL.
+    pub fn refused(from: &str, to: &str) -> Self {
+        assert!(SIGNED.contains(from));
+        let delivery = Self { uri: SIGNED.replace(from, to).parse().unwrap(), ..Self::of(sample()) };
+        assert!(delivery.handle(delivery.request()).status().is_client_error());
+        delivery
+    }
+
+    pub fn request(&self) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        request
+    }
+
+    pub fn handle(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+        ready(self.webhook.handle(request))
+    }
+}
+
+/// What each stage takes, made by those before it.
+pub mod inputs {
+    use std::sync::Arc;
+
+    use http::HeaderMap;
+    use tencent_desk_webhook::{
+        Event,
+        webhook::stages::{self, Believed, Claims},
+    };
+
+    use super::{Delivery, Full, SIGNED, ready};
+
+    pub fn query() -> &'static str {
+        SIGNED.split_once('?').unwrap().1
+    }
+
+    pub fn claims() -> Claims<'static> {
+        stages::query(query()).unwrap()
+    }
+
+    pub fn believed(delivery: &Delivery) -> Believed<'static> {
+        stages::verify(&delivery.webhook, claims()).unwrap()
+    }
+
+    pub fn text(delivery: &Delivery) -> String {
+        let body = Full::new(delivery.body.clone());
+        ready(stages::body(&delivery.webhook, &HeaderMap::new(), body)).unwrap()
+    }
+
+    pub fn event(delivery: &Delivery) -> Arc<Event> {
+        stages::parse(text(delivery), believed(delivery)).unwrap().unwrap()
+    }
 }
 
 /// What a future gives that is ready at once, as every one here is.

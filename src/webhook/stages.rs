@@ -1,0 +1,49 @@
+//! Each stage alone, to be measured: `benches/delivery` compiles this with `--cfg desk_stages`, and nobody else does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tokio::time::Instant;
+
+use super::{Webhook, body::Inbound, dispatch, parse, query::Query, response, verify::Verified};
+use crate::{error::Refusal, event::Event, handler::EventHandler};
+
+#[derive(Clone, Debug)]
+pub struct Claims<'q>(Query<'q>);
+
+#[derive(Clone, Debug)]
+pub struct Believed<'q>(Verified<'q>);
+
+pub fn query(query: &str) -> Result<Claims<'_>, Refusal> {
+    Query::parse(query).map(Claims)
+}
+
+pub fn verify<'q, H: EventHandler>(
+    webhook: &Webhook<H>,
+    claims: Claims<'q>,
+) -> Result<Believed<'q>, Refusal> {
+    webhook.verify(claims.0).map(Believed)
+}
+
+pub async fn body<H: EventHandler, B: Body>(
+    webhook: &Webhook<H>,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<String, Refusal> {
+    Inbound::new(std::pin::pin!(body)).read(headers, &webhook.settings).await
+}
+
+pub fn parse(text: String, believed: Believed<'_>) -> Result<Option<Arc<Event>>, Refusal> {
+    parse::parse(text, believed.0)
+}
+
+pub async fn dispatch<H: EventHandler>(webhook: &Webhook<H>, event: Arc<Event>) -> Result<(), Refusal> {
+    dispatch::dispatch(event, &webhook.shared, &webhook.settings, Instant::now()).await
+}
+
+pub fn response() -> Response<Full<Bytes>> {
+    response::accepted()
+}
