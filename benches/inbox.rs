@@ -3,6 +3,7 @@
 //! * `cargo bench --bench inbox --all-features`: rates and waits. Ratios of one run count; absolute figures are this
 //!   machine's, and its mood's.
 //! * `… -- grown`: the same acceptance with an empty store and with one of 500,000 events.
+//! * `… -- busy`: how long an acknowledgement takes beside 1,000 handlers that sleep, and beside ones that do nothing.
 //! * `… -- soak`: a million events of one millisecond go in and out, with a duplicate horizon of 30 s.
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -22,7 +23,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tencent_desk_webhook::{Event, EventHandler, HandlerResult, async_trait, inbox::Inbox};
+use tencent_desk_webhook::{
+    Event, EventHandler, HandlerResult, Verifier, Webhook, async_trait, inbox::Inbox,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -36,6 +39,7 @@ fn main() {
     let server = server::Server::start("max_connections = 300");
     match std::env::args().find(|argument| !argument.starts_with('-') && !argument.contains('/')).as_deref() {
         Some("grown") => grown(&folder, server.as_ref()),
+        Some("busy") => busy(&folder, server.as_ref()),
         Some("soak") => soak(&folder, server.as_ref()),
         _ => rates(&folder, server.as_ref()),
     }
@@ -95,6 +99,26 @@ fn grown(folder: &Folder, server: Option<&server::Server>) {
     table.print();
 }
 
+fn busy(folder: &Folder, server: Option<&server::Server>) {
+    let mut table = Table::default();
+    for round in 0..ROUNDS {
+        let file = |name: &str| Place::File(folder.0.join(format!("{name}_{round}.db")));
+        let idle = run(acknowledge(file("idle"), Duration::ZERO)).at(0.99);
+        let busy = run(acknowledge(file("busy"), Duration::from_secs(10))).at(0.99);
+        table.note("sqlite: acknowledgement p99, handlers do nothing, µs", idle);
+        table.note("sqlite: acknowledgement p99, 1,000 handlers sleep, µs", busy);
+        table.note("sqlite: of that beside handlers that do nothing", busy / idle);
+        let Some(server) = server else { continue };
+        let schema = |name: &str| Place::Schema(server.url(), format!("{name}_{round}"));
+        let idle = run(acknowledge(schema("idle"), Duration::ZERO)).at(0.99);
+        let busy = run(acknowledge(schema("busy"), Duration::from_secs(10))).at(0.99);
+        table.note("postgres: acknowledgement p99, handlers do nothing, µs", idle);
+        table.note("postgres: acknowledgement p99, 1,000 handlers sleep, µs", busy);
+        table.note("postgres: of that beside handlers that do nothing", busy / idle);
+    }
+    table.print();
+}
+
 fn soak(folder: &Folder, server: Option<&server::Server>) {
     let path = folder.0.join("soak.db");
     let size = || {
@@ -111,7 +135,7 @@ fn soak(folder: &Folder, server: Option<&server::Server>) {
     run(million(Place::Schema(server.url(), "soak".to_owned()), size));
 }
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Medians, with the least and the most.
 #[derive(Default)]
@@ -363,6 +387,55 @@ async fn million(place: Place, size: impl Fn() -> u64) {
     senders.join_all().await;
     let _ = workers.drain().await;
     assert_eq!(handler.0.load(Ordering::Relaxed), EVENTS, "each once");
+}
+
+/// Deliveries at a pace that leaves the machine time, each for the next of 1,000 sessions, whose handlers run meanwhile.
+async fn acknowledge(place: Place, sleep: Duration) -> Measured {
+    const A_SECOND: u32 = 2000;
+    const SECONDS: u32 = 20;
+    let inbox = place.open().await;
+    let sleeper = Sleeper { sleep, running: Arc::default() };
+    let running = Arc::clone(&sleeper.running);
+    let workers = inbox.deliver_to(sleeper).sessions(1000).start();
+    let webhook = Webhook::new(Verifier::dangerous_unsigned(7), inbox);
+    let begun = Instant::now();
+    let mut deliveries = JoinSet::new();
+    for number in 0..A_SECOND * SECONDS {
+        tokio::time::sleep_until((begun + Duration::from_secs(1) * number / A_SECOND).into()).await;
+        let webhook = webhook.clone();
+        let body = SAMPLE
+            .replace("2baf4d84", &(number % 1000).to_string())
+            .replace("1725540020017", &(1_725_540_020_017 + u64::from(number)).to_string());
+        let request = http::Request::post("/?SdkAppid=7").body(body).unwrap();
+        deliveries.spawn(async move {
+            let sent = Instant::now();
+            assert_eq!(webhook.handle(request).await.status(), 200);
+            sent.elapsed().as_secs_f64() * 1e6
+        });
+    }
+    let mut micros = deliveries.join_all().await;
+    assert!(sleep.is_zero() || running.load(Ordering::Relaxed) == 1000, "1,000 sessions are active");
+    let took = begun.elapsed();
+    drop(workers);
+    micros.sort_by(f64::total_cmp);
+    Measured { took, micros }
+}
+
+struct Sleeper {
+    sleep: Duration,
+    running: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl EventHandler for Sleeper {
+    async fn on_event(&self, _: &Event) -> HandlerResult {
+        if !self.sleep.is_zero() {
+            self.running.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(self.sleep).await;
+            self.running.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Default)]

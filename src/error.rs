@@ -119,34 +119,39 @@ impl Refusal {
         self.answer().1
     }
 
+    /// The name that logs and metrics have for it: bounded, and stable.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.answer().2
+    }
+
     /// The one place that maps a reason to what its sender is told.
-    fn answer(&self) -> (StatusCode, u32) {
+    fn answer(&self) -> (StatusCode, u32, &'static str) {
         match self {
-            Self::HandlerFailed => (StatusCode::OK, 20001),
-            Self::QueryTooLong => (StatusCode::BAD_REQUEST, 40001),
-            Self::AmbiguousQuery => (StatusCode::BAD_REQUEST, 40002),
-            Self::MalformedApp => (StatusCode::BAD_REQUEST, 40003),
-            Self::ContentEncoding => (StatusCode::BAD_REQUEST, 40004),
-            Self::BodyBrokeOff => (StatusCode::BAD_REQUEST, 40005),
-            Self::NotUtf8 => (StatusCode::BAD_REQUEST, 40006),
-            Self::EmptyBody => (StatusCode::BAD_REQUEST, 40007),
-            Self::NotJson { .. } => (StatusCode::BAD_REQUEST, 40008),
-            Self::NoCommand => (StatusCode::BAD_REQUEST, 40009),
-            Self::CommandConflict => (StatusCode::BAD_REQUEST, 40010),
-            Self::MissingField { .. } => (StatusCode::BAD_REQUEST, 40011),
-            Self::Unsigned => (StatusCode::UNAUTHORIZED, 40101),
-            Self::MalformedTime => (StatusCode::UNAUTHORIZED, 40102),
-            Self::Stale => (StatusCode::UNAUTHORIZED, 40103),
-            Self::WrongSignature => (StatusCode::UNAUTHORIZED, 40104),
-            Self::ForeignApp => (StatusCode::FORBIDDEN, 40301),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, 40501),
-            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, 40801),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 41301),
-            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, 50301),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 50302),
-            Self::DeadlinePassed => (StatusCode::SERVICE_UNAVAILABLE, 50303),
-            Self::NoRuntime => (StatusCode::SERVICE_UNAVAILABLE, 50304),
-            Self::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, 50305),
+            Self::HandlerFailed => (StatusCode::OK, 20001, "handler_failed"),
+            Self::QueryTooLong => (StatusCode::BAD_REQUEST, 40001, "query_too_long"),
+            Self::AmbiguousQuery => (StatusCode::BAD_REQUEST, 40002, "ambiguous_query"),
+            Self::MalformedApp => (StatusCode::BAD_REQUEST, 40003, "malformed_app"),
+            Self::ContentEncoding => (StatusCode::BAD_REQUEST, 40004, "content_encoding"),
+            Self::BodyBrokeOff => (StatusCode::BAD_REQUEST, 40005, "body_broke_off"),
+            Self::NotUtf8 => (StatusCode::BAD_REQUEST, 40006, "not_utf8"),
+            Self::EmptyBody => (StatusCode::BAD_REQUEST, 40007, "empty_body"),
+            Self::NotJson { .. } => (StatusCode::BAD_REQUEST, 40008, "not_json"),
+            Self::NoCommand => (StatusCode::BAD_REQUEST, 40009, "no_command"),
+            Self::CommandConflict => (StatusCode::BAD_REQUEST, 40010, "command_conflict"),
+            Self::MissingField { .. } => (StatusCode::BAD_REQUEST, 40011, "missing_field"),
+            Self::Unsigned => (StatusCode::UNAUTHORIZED, 40101, "unsigned"),
+            Self::MalformedTime => (StatusCode::UNAUTHORIZED, 40102, "malformed_time"),
+            Self::Stale => (StatusCode::UNAUTHORIZED, 40103, "stale"),
+            Self::WrongSignature => (StatusCode::UNAUTHORIZED, 40104, "wrong_signature"),
+            Self::ForeignApp => (StatusCode::FORBIDDEN, 40301, "foreign_app"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, 40501, "method"),
+            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, 40801, "body_too_slow"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 41301, "body_too_large"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, 50301, "overloaded"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 50302, "unavailable"),
+            Self::DeadlinePassed => (StatusCode::SERVICE_UNAVAILABLE, 50303, "deadline_passed"),
+            Self::NoRuntime => (StatusCode::SERVICE_UNAVAILABLE, 50304, "no_runtime"),
+            Self::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, 50305, "interrupted"),
         }
     }
 }

@@ -70,7 +70,7 @@ pub mod inbox;
 
 mod error;
 
-mod report;
+mod telemetry;
 
 mod isolate;
 

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     fmt,
+    future::pending,
     sync::{Arc, atomic::AtomicU64, atomic::Ordering},
     time::Duration,
 };
@@ -10,7 +12,7 @@ use std::{
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -20,7 +22,10 @@ use super::{
     lease::Leases,
     store::Store,
 };
-use crate::{handler::EventHandler, report::Trouble};
+use crate::{
+    handler::EventHandler,
+    telemetry::{self, Trouble},
+};
 
 /// Settings of a delivery that has not started. [`Inbox::deliver_to`] makes it.
 #[must_use = "nothing is delivered before `start`"]
@@ -142,6 +147,9 @@ impl Workers {
 /// How often the store is asked at least: for what other processes have left.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How often the store is counted, for feature `metrics`.
+const WATCH: Duration = Duration::from_secs(10);
+
 /// How long recording may take for those that were cut off.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -158,6 +166,20 @@ async fn run<H: EventHandler>(
     tokio::select! {
         drained = working => drained,
         never = leases.keep(&*store, settings.lease) => match never {},
+        never = watch(&*store) => match never {},
+    }
+}
+
+/// Keeps the numbers up to date that only the store knows.
+async fn watch(store: &dyn Store) -> Infallible {
+    loop {
+        if cfg!(not(feature = "metrics")) {
+            pending::<()>().await;
+        }
+        if let Ok(stats) = store.stats().await {
+            telemetry::stands(&stats);
+        }
+        sleep(WATCH).await;
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     event::Event,
     handler::{EventHandler, HandlerError, attempt},
     isolate::isolated,
-    report,
+    telemetry::{self, Attempt},
 };
 
 /// Delivers events of claimed lanes to the handler.
@@ -107,13 +107,15 @@ impl<H: EventHandler> Courier<H> {
                 return Verdict::Dead(Failure::new(waiting.id, attempts, error), None);
             }
         };
-        let mut handling = Box::pin(attempt(&self.handler, &event));
+        let watched = Attempt::begin(&event, attempts);
+        let mut handling = Box::pin(watched.carry(attempt(&self.handler, &event)));
         let result = tokio::select! {
             biased;
             result = &mut handling => result,
             () = self.cut() => {
                 isolated(|| drop(handling));
                 self.interrupted.fetch_add(1, Ordering::Relaxed);
+                watched.ended("interrupted");
                 return Verdict::Interrupted;
             }
         };
@@ -121,14 +123,19 @@ impl<H: EventHandler> Courier<H> {
         if self.phase() > Phase::Running {
             self.finished.fetch_add(1, Ordering::Relaxed);
         }
-        let Err(error) = result else { return Verdict::Done };
+        let Err(error) = result else {
+            watched.ended("done");
+            return Verdict::Done;
+        };
         let said = isolated(|| error.to_string()).unwrap_or_else(|| "(its text panicked)".to_owned());
         let failure = Failure::new(waiting.id, attempts, said.chars().take(ERROR_LIMIT).collect());
         if error.is_permanent() || attempts >= self.attempts {
+            watched.ended("dead");
             return Verdict::Dead(failure, Some(Box::new((event, error))));
         }
+        watched.ended("retry");
         let after = self.backoff.delay(attempts);
-        report::retried(&event, &failure.error, attempts, after);
+        telemetry::retried(&event, &failure.error, attempts, after);
         isolated(|| drop(error));
         Verdict::Retry(failure, after)
     }
@@ -147,7 +154,7 @@ impl<H: EventHandler> Courier<H> {
         };
         for (failure, of) in outcome.dead.iter().zip(buried) {
             if held {
-                report::dead(of.as_ref().map(|of| &of.0), &failure.error, failure.id, failure.attempts);
+                telemetry::dead(of.as_ref().map(|of| &of.0), &failure.error, failure.id, failure.attempts);
             }
             if let Some((event, error)) = of.map(|of| *of) {
                 if held {

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use super::store::{Claim, Store};
-use crate::report::Trouble;
+use crate::telemetry::Trouble;
 
 /// The lanes that are held, and until when at least.
 #[derive(Clone, Debug, Default)]

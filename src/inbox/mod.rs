@@ -96,7 +96,7 @@ pub use self::{
 use crate::{
     event::Event,
     handler::{AtDeadline, EventHandler, HandlerError, HandlerResult},
-    report::Trouble,
+    telemetry::{self, Trouble},
 };
 
 /// Stores events durably before they are acknowledged. Clones share one store.
@@ -208,7 +208,9 @@ impl Inbox {
     ///
     /// When the store fails.
     pub async fn stats(&self) -> Result<Stats, InboxError> {
-        self.shared.store.stats().await
+        let stats = self.shared.store.stats().await?;
+        telemetry::stands(&stats);
+        Ok(stats)
     }
 
     /// A page of dead letters: at most `limit`, with ids above `after`; begin with 0, and go on with the last one's id.
@@ -245,7 +247,14 @@ impl EventHandler for Inbox {
     async fn on_event(&self, event: &Event) -> HandlerResult {
         let arrival = NewEvent::new(event).map_err(HandlerError::permanent)?;
         match self.shared.arrivals.commit(arrival).await {
-            Ok(Appended::Stored | Appended::Duplicate) => Ok(()),
+            Ok(Appended::Stored) => {
+                telemetry::stored();
+                Ok(())
+            }
+            Ok(Appended::Duplicate) => {
+                telemetry::duplicate(event);
+                Ok(())
+            }
             Err(error) => Err(HandlerError::unavailable(format!("the inbox has not stored it: {error}"))),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     event::Event,
     handler::{AtDeadline, EventHandler, HandlerError, attempt},
     isolate::isolated,
-    report,
+    telemetry::{self, Accepted, Delivery, Handling},
 };
 
 /// Ends with the handler's answer, or at the deadline.
@@ -21,11 +21,12 @@ pub(super) async fn dispatch<H: EventHandler>(
     event: Arc<Event>,
     shared: &Arc<Shared<H>>,
     settings: &Settings,
+    delivery: &Delivery,
     arrived: Instant,
-) -> Result<(), Refusal> {
+) -> Result<Accepted, Refusal> {
     let slot = Slot::take(shared, settings.max_in_flight).ok_or(Refusal::Overloaded)?;
     let runtime = settings.runtime.clone().or_else(|| Handle::try_current().ok());
-    let mut run = Box::pin(Call::new(Arc::clone(&event), slot, runtime.clone()).run());
+    let mut run = Box::pin(Call::new(Arc::clone(&event), slot, runtime.clone(), delivery.clone()).run());
     let first = poll_fn(|cx| {
         // The handler's timers and sockets have to belong to the runtime on which it will go on.
         let _entered = runtime.as_ref().map(Handle::enter);
@@ -39,7 +40,7 @@ pub(super) async fn dispatch<H: EventHandler>(
                 isolated(|| drop(run));
                 return Err(Refusal::NoRuntime);
             };
-            let task = runtime.spawn(run);
+            let task = runtime.spawn(delivery.carry(run));
             let left = settings.deadline.saturating_sub(arrived.elapsed());
             match timer::within(left, settings.runtime.as_ref(), task).await? {
                 Some(Ok(call)) => call.hear(),
@@ -50,11 +51,11 @@ pub(super) async fn dispatch<H: EventHandler>(
     }
 }
 
-fn at_deadline(handler: &impl EventHandler, event: &Event) -> Result<(), Refusal> {
+fn at_deadline(handler: &impl EventHandler, event: &Event) -> Result<Accepted, Refusal> {
     match isolated(|| handler.at_deadline()) {
-        Some(AtDeadline::Acknowledge) => Ok(()),
+        Some(AtDeadline::Acknowledge) => Ok(Accepted::Unfinished),
         Some(AtDeadline::Refuse) | None => {
-            isolated(|| report::late(event, Refusal::DeadlinePassed));
+            isolated(|| telemetry::late(event, Refusal::DeadlinePassed));
             Err(Refusal::DeadlinePassed)
         }
     }
@@ -65,6 +66,7 @@ struct Call<H: EventHandler> {
     event: Arc<Event>,
     shared: Arc<Shared<H>>,
     runtime: Option<Handle>,
+    delivery: Delivery,
     progress: Progress,
     /// Given back last, so that a drained webhook has reported everything.
     slot: Option<Slot<H>>,
@@ -77,12 +79,16 @@ enum Progress {
 }
 
 impl<H: EventHandler> Call<H> {
-    fn new(event: Arc<Event>, slot: Slot<H>, runtime: Option<Handle>) -> Self {
-        Self { event, shared: Arc::clone(&slot.0), runtime, progress: Progress::Running, slot: Some(slot) }
+    fn new(event: Arc<Event>, slot: Slot<H>, runtime: Option<Handle>, delivery: Delivery) -> Self {
+        let shared = Arc::clone(&slot.0);
+        Self { event, shared, runtime, delivery, progress: Progress::Running, slot: Some(slot) }
     }
 
     async fn run(mut self) -> Self {
-        self.progress = match attempt(&self.shared.handler, &self.event).await {
+        let handling = Handling::begin();
+        let result = attempt(&self.shared.handler, &self.event).await;
+        self.delivery.handled(handling, &self.event, &result);
+        self.progress = match result {
             Ok(()) => {
                 // Nothing is left to be told, even if the caller takes long to ask.
                 self.slot = None;
@@ -94,12 +100,12 @@ impl<H: EventHandler> Call<H> {
     }
 
     /// Tells the caller, who still waits.
-    fn hear(mut self) -> Result<(), Refusal> {
+    fn hear(mut self) -> Result<Accepted, Refusal> {
         let Progress::Failed(error) = std::mem::replace(&mut self.progress, Progress::Settled) else {
-            return Ok(());
+            return Ok(Accepted::Handled);
         };
         let refusal = if error.is_unavailable() { Refusal::Unavailable } else { Refusal::HandlerFailed };
-        isolated(|| report::failed(&self.event, &error, refusal));
+        isolated(|| telemetry::failed(&self.event, &error, refusal));
         isolated(|| drop(error));
         Err(refusal)
     }
@@ -109,17 +115,18 @@ impl<H: EventHandler> Drop for Call<H> {
     fn drop(&mut self) {
         // It fails where a thread is ending.
         let _entered = self.runtime.as_ref().and_then(|runtime| isolated(|| runtime.enter()));
-        match std::mem::replace(&mut self.progress, Progress::Settled) {
+        let progress = std::mem::replace(&mut self.progress, Progress::Settled);
+        self.delivery.within(|| match progress {
             Progress::Running => {
-                isolated(|| report::lost(&self.event));
+                isolated(|| telemetry::lost(&self.event));
             }
             Progress::Failed(error) => {
-                isolated(|| report::failed_late(&self.event, &error));
+                isolated(|| telemetry::failed_late(&self.event, &error));
                 isolated(|| self.shared.handler.on_late_failure(&self.event, &error));
                 isolated(|| drop(error));
             }
             Progress::Settled => {}
-        }
+        });
     }
 }
 
@@ -128,12 +135,17 @@ struct Slot<H>(Arc<Shared<H>>);
 
 impl<H> Slot<H> {
     fn take(shared: &Arc<Shared<H>>, max_in_flight: usize) -> Option<Self> {
-        shared.in_flight.enter(max_in_flight).then(|| Self(Arc::clone(shared)))
+        let entered = shared.in_flight.enter(max_in_flight);
+        entered.then(|| {
+            telemetry::started();
+            Self(Arc::clone(shared))
+        })
     }
 }
 
 impl<H> Drop for Slot<H> {
     fn drop(&mut self) {
+        telemetry::stopped();
         self.0.in_flight.leave();
     }
 }

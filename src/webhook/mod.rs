@@ -41,7 +41,11 @@ pub use self::{
     token::{BlankToken, Token},
     verify::Verifier,
 };
-use crate::{error::Refusal, handler::EventHandler};
+use crate::{
+    error::Refusal,
+    handler::EventHandler,
+    telemetry::{self, Accepted, Delivery},
+};
 
 /// Receives deliveries, verifies them, and hands their events to a handler.
 ///
@@ -82,6 +86,7 @@ impl<H: EventHandler> Webhook<H> {
     /// in actix-web's `App` factory, whose workers take their runtime with them when they shut down.
     #[must_use]
     pub fn new(verifier: Verifier, handler: H) -> Self {
+        telemetry::describe();
         let shared = Shared { verifier: RwLock::new(verifier), handler, in_flight: InFlight::default() };
         let settings = Settings {
             body_limit: 1024 * 1024,
@@ -110,13 +115,20 @@ impl<H: EventHandler> Webhook<H> {
     /// # }
     /// ```
     pub async fn handle<B: Body>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        let delivery = Delivery::begin();
+        delivery.carry(self.answer(request, &delivery)).await
+    }
+
+    async fn answer<B: Body>(&self, request: Request<B>, delivery: &Delivery) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
         let (head, body) = request.into_parts();
         let body = pin!(body);
         let mut body = Inbound::new(body);
 
-        let mut response = match self.receive(&head, &mut body, arrived).await {
-            Ok(()) => response::accepted(),
+        let answer = self.receive(&head, &mut body, delivery, arrived).await;
+        delivery.answered(&answer);
+        let mut response = match answer {
+            Ok(_) => response::accepted(),
             Err(refusal) => response::refused(&refusal),
         };
         if body.is_unread() && head.version < Version::HTTP_2 {
@@ -130,17 +142,23 @@ impl<H: EventHandler> Webhook<H> {
         &self,
         head: &Parts,
         body: &mut Inbound<'_, B>,
+        delivery: &Delivery,
         arrived: Instant,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Accepted, Refusal> {
         if head.method != Method::POST {
             return Err(Refusal::Method);
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        delivery.claims(query.app);
         let verified = self.verify(query)?;
+        delivery.is_authentic(verified.query.command.as_deref(), verified.query.request_id.as_deref());
         let text = body.read(&head.headers, &self.settings).await?;
         match parse::parse(text, verified)? {
-            Some(event) => dispatch::dispatch(event, &self.shared, &self.settings, arrived).await,
-            None => Ok(()),
+            Some(event) => {
+                delivery.brings(&event);
+                dispatch::dispatch(event, &self.shared, &self.settings, delivery, arrived).await
+            }
+            None => Ok(Accepted::Ignored),
         }
     }
 }

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use tokio::time::Instant;
 
 use super::{Webhook, body::Inbound, dispatch, parse, query::Query, response, verify::Verified};
-use crate::{error::Refusal, event::Event, handler::EventHandler};
+use crate::{error::Refusal, event::Event, handler::EventHandler, telemetry::Delivery};
 
 #[derive(Clone, Debug)]
 pub struct Claims<'q>(Query<'q>);
@@ -41,7 +41,8 @@ pub fn parse(text: String, believed: Believed<'_>) -> Result<Option<Arc<Event>>,
 }
 
 pub async fn dispatch<H: EventHandler>(webhook: &Webhook<H>, event: Arc<Event>) -> Result<(), Refusal> {
-    dispatch::dispatch(event, &webhook.shared, &webhook.settings, Instant::now()).await
+    let delivery = Delivery::begin();
+    dispatch::dispatch(event, &webhook.shared, &webhook.settings, &delivery, Instant::now()).await.map(|_| ())
 }
 
 pub fn response() -> Response<Full<Bytes>> {

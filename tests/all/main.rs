@@ -40,3 +40,6 @@ mod properties;
 mod abuse;
 
 mod kit;
+
+#[cfg(all(feature = "tracing", feature = "metrics"))]
+mod watched;

@@ -27,3 +27,6 @@ mod outages;
 mod fleet;
 
 mod tls;
+
+#[cfg(all(feature = "tracing", feature = "metrics"))]
+mod watched;

@@ -35,8 +35,12 @@ pub(crate) fn free_port() -> u16 {
 }
 
 pub(crate) fn example(inbox: &str, port: u16, log: &Path) -> Command {
+    example_named("inbox", inbox, port, log)
+}
+
+pub(crate) fn example_named(name: &str, inbox: &str, port: u16, log: &Path) -> Command {
     let tests = std::env::current_exe().unwrap();
-    let path: PathBuf = tests.ancestors().nth(2).unwrap().join("examples").join("inbox");
+    let path: PathBuf = tests.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing: run `cargo build --examples --all-features`", path.display());
     let mut command = Command::new(path);
     for (variable, _) in std::env::vars().filter(|(variable, _)| variable.starts_with("DESK_")) {

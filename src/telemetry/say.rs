@@ -1,0 +1,90 @@
+//! Telling something in words: to `tracing`, or else on standard error.
+//!
+//! It names the event and its session and says what the handler's error says. The library adds nothing of what a customer
+//! wrote or of what signs requests.
+
+use std::{fmt, io::Write as _};
+
+use crate::event::Event;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Level {
+    Error,
+    Warn,
+    #[cfg(feature = "inbox")]
+    Info,
+    Debug,
+}
+
+/// What somebody has to hear, one way or the other.
+pub(super) fn say(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
+    let what = one_line(&what.to_string());
+    if !traced(level, event, &what) {
+        let of = event.map(|event| format!("{} of session {}: ", event.name, event.session_id));
+        let line = format!("tencent-desk-webhook: {}{what}", one_line(&of.unwrap_or_default()));
+        // Where standard error has gone there is nobody to tell.
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+}
+
+/// What is worth knowing where somebody listens.
+pub(super) fn note(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
+    if cfg!(feature = "tracing") {
+        traced(level, event, &one_line(&what.to_string()));
+    }
+}
+
+/// Whether there is a subscriber.
+#[cfg(feature = "tracing")]
+fn traced(level: Level, event: Option<&Event>, what: &str) -> bool {
+    use tracing::{Level as L, dispatcher, event, subscriber::NoSubscriber};
+
+    use super::span::TARGET;
+
+    if dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>()) {
+        return false;
+    }
+    let name = event.map(|event| one_line(event.name.as_str()));
+    let session_id = event.map(|event| one_line(&event.session_id));
+    macro_rules! tell {
+        ($level:expr) => {
+            event!(target: TARGET, $level, event = name, session_id, "{what}")
+        };
+    }
+    match level {
+        Level::Error => tell!(L::ERROR),
+        Level::Warn => tell!(L::WARN),
+        #[cfg(feature = "inbox")]
+        Level::Info => tell!(L::INFO),
+        Level::Debug => tell!(L::DEBUG),
+    }
+    true
+}
+
+#[cfg(not(feature = "tracing"))]
+fn traced(_: Level, _: Option<&Event>, _: &str) -> bool {
+    false
+}
+
+/// Who can send an event can name it, and a handler's error may quote it: neither shall write lines of its own.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().take(LINE_LIMIT).flat_map(escape).collect()
+}
+
+fn escape(c: char) -> impl Iterator<Item = char> {
+    let (escaped, plain) = if c.is_control() { (Some(c.escape_default()), None) } else { (None, Some(c)) };
+    escaped.into_iter().flatten().chain(plain)
+}
+
+const LINE_LIMIT: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::{LINE_LIMIT, one_line};
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(one_line("会话 \"s\": \n\u{1b}[31m\u{85}"), "会话 \"s\": \\n\\u{1b}[31m\\u{85}");
+        assert_eq!(one_line(&"x".repeat(1 << 20)).len(), LINE_LIMIT);
+    }
+}
