@@ -103,6 +103,17 @@ pub use self::{
     webhook::{Verifier, Webhook},
 };
 
+// The code on its pages uses every door.
+#[cfg(all(
+    any(doc, doctest),
+    feature = "axum",
+    feature = "actix-web",
+    feature = "hyper",
+    feature = "sqlite",
+    feature = "testing"
+))]
+pub mod guide;
+
 /// The README's code is compiled with the tests.
 #[cfg(all(
     doctest,

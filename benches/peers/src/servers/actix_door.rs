@@ -1,0 +1,17 @@
+//! Ours in an actix-web app. As the README has it, the webhook belongs to the main thread's runtime: handlers that wait go
+//! on there, not on the worker's thread.
+
+use std::time::Duration;
+
+use actix_web::web;
+
+use super::{handler::webhook, serve_actix};
+use crate::Result;
+
+pub(super) async fn serve(delay: Duration) -> Result<()> {
+    let webhook = webhook(delay);
+    serve_actix(move |app| {
+        app.route("/desk/callback", web::route().to(webhook.clone()));
+    })
+    .await
+}

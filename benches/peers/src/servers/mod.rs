@@ -1,0 +1,141 @@
+//! The servers that are measured. Each runs on one thread (actix-web's worker, its one) and writes without delay.
+
+mod hyper_constant;
+
+mod hyper_door;
+
+mod axum_by_hand;
+
+mod axum_door;
+
+mod actix_by_hand;
+
+mod actix_door;
+
+mod slack_morphism;
+
+mod cloudevents;
+
+mod by_hand;
+
+mod handler;
+
+use std::{convert::Infallible, io, net::SocketAddr, process, thread, time::Duration};
+
+use actix_web::{App, HttpServer, web::ServiceConfig};
+use axum::{Router, serve::ListenerExt as _};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::Service};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, runtime};
+
+use crate::Result;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    HyperConstant,
+    HyperDoor,
+    SlackMorphism,
+    AxumDoor,
+    AxumByHand,
+    ActixByHand,
+    ActixDoor,
+    CloudEvents,
+}
+
+impl Server {
+    /// In the order of a round: who is compared stands side by side, as far as a line allows.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::HyperConstant,
+        Self::HyperDoor,
+        Self::SlackMorphism,
+        Self::AxumDoor,
+        Self::AxumByHand,
+        Self::ActixByHand,
+        Self::ActixDoor,
+        Self::CloudEvents,
+    ];
+
+    /// That of its file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HyperConstant => "hyper_constant",
+            Self::HyperDoor => "hyper_door",
+            Self::SlackMorphism => "slack_morphism",
+            Self::AxumDoor => "axum_door",
+            Self::AxumByHand => "axum_by_hand",
+            Self::ActixByHand => "actix_by_hand",
+            Self::ActixDoor => "actix_door",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|server| server.name() == name);
+        known.ok_or_else(|| format!("there is no server {name}").into())
+    }
+
+    /// Prints its address and serves until standard input ends, so that no server outlives whoever started it.
+    pub(crate) fn serve(self, delay: Duration) -> Result<()> {
+        thread::spawn(|| {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            process::exit(0)
+        });
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            match self {
+                Self::HyperConstant => hyper_constant::serve(delay).await,
+                Self::HyperDoor => hyper_door::serve(delay).await,
+                Self::SlackMorphism => slack_morphism::serve(delay).await,
+                Self::AxumDoor => axum_door::serve(delay).await,
+                Self::AxumByHand => axum_by_hand::serve(delay).await,
+                Self::ActixByHand => actix_by_hand::serve(delay).await,
+                Self::ActixDoor => actix_door::serve(delay).await,
+                Self::CloudEvents => cloudevents::serve(delay).await,
+            }
+        })
+    }
+}
+
+/// hyper as it comes: without a timer, so that it watches over no headers' time.
+async fn serve_hyper<S>(service: S) -> Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    let listener = listen().await?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone()));
+    }
+}
+
+async fn serve_axum(app: Router) -> Result<()> {
+    let listener = listen().await?.tap_io(|stream| {
+        // Without it answers would wait for acknowledgements, and the figures would tell.
+        stream.set_nodelay(true).expect("a fresh connection takes its options");
+    });
+    Ok(axum::serve(listener, app).await?)
+}
+
+async fn serve_actix(routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Result<()> {
+    let server = HttpServer::new(move || App::new().configure(routes.clone()));
+    let server = server.workers(1).bind(ANY_PORT)?.tcp_nodelay(true);
+    server.addrs().into_iter().for_each(announce);
+    Ok(server.run().await?)
+}
+
+async fn listen() -> Result<TcpListener> {
+    let listener = TcpListener::bind(ANY_PORT).await?;
+    announce(listener.local_addr()?);
+    Ok(listener)
+}
+
+fn announce(address: SocketAddr) {
+    println!("{address}");
+}
+
+const ANY_PORT: &str = "127.0.0.1:0";
