@@ -15,6 +15,6 @@ impl<H: EventHandler, S> Handler<Via, S> for Webhook<H> {
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(self, request: Request, _state: S) -> Self::Future {
-        Box::pin(async move { self.handle(request).await.map(Body::new) })
+        Box::pin(self.handle_as(request, |answer| answer.into_response().map(Body::new)))
     }
 }

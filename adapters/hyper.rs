@@ -23,7 +23,6 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        let webhook = self.clone();
-        Box::pin(async move { Ok(webhook.handle(request).await) })
+        Box::pin(self.handle_as(request, |answer| Ok(answer.into_response())))
     }
 }

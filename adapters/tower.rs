@@ -30,7 +30,6 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let webhook = self.clone();
-        Box::pin(async move { Ok(webhook.handle(request).await) })
+        Box::pin(self.handle_as(request, |answer| Ok(answer.into_response())))
     }
 }

@@ -91,8 +91,8 @@ pub(super) fn text_of(elements: &[Element]) -> String {
 
 /// An element before its type has been looked at.
 pub(super) struct Shape<'a> {
-    name: Cow<'a, str>,
-    content: &'a str,
+    pub(super) name: Cow<'a, str>,
+    pub(super) content: &'a str,
 }
 
 impl Shape<'_> {
@@ -148,7 +148,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 
 #[derive(Deserialize)]
 #[serde(field_identifier)]
-enum Field {
+pub(super) enum Field {
     MsgType,
     MsgContent,
     #[serde(other)]

@@ -20,6 +20,8 @@ mod desk;
 
 mod wire;
 
+mod documented;
+
 mod lenient;
 
 mod dedup;

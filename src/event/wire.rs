@@ -15,8 +15,8 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     Element, Event, EventKind, EventName, Stray,
-    element::{ELEMENT_LIMIT, Shape},
-    lenient::{Number as _, read_flag, read_text},
+    documented::{Elements, Text},
+    lenient::{Number, read_flag, read_text},
 };
 use crate::error::Refusal;
 
@@ -155,7 +155,7 @@ impl<'a> Visitor<'a> for WireVisitor<'_, 'a> {
                 Field::CallbackCommand => wire.command = reading.text(&mut map)?,
                 Field::SessionId => wire.session_id = reading.text(&mut map)?,
                 Field::Event => wire.name = reading.text(&mut map)?,
-                Field::EventTime => wire.time = i64::read(json(&mut map)?),
+                Field::EventTime => wire.time = reading.number(&mut map)?,
                 Field::ChannelType => wire.channel = reading.text(&mut map)?,
                 Field::ClientUserId => wire.client_user_id = reading.text(&mut map)?,
                 Field::CustomerServiceId => wire.customer_service_id = reading.text(&mut map)?,
@@ -163,14 +163,14 @@ impl<'a> Visitor<'a> for WireVisitor<'_, 'a> {
                 Field::MsgKey => wire.stray.msg_key = reading.text(&mut map)?.map(Cow::into_owned),
                 Field::MsgBody => wire.stray.elements = reading.elements(&mut map)?,
                 Field::CloudCustomData => wire.cloud_custom_data = reading.text(&mut map)?,
-                Field::IsContactUser => wire.is_contact_user = read_flag(json(&mut map)?),
+                Field::IsContactUser => wire.is_contact_user = reading.flag(&mut map)?,
                 Field::SatisfactionSelected => {
-                    wire.stray.stars = u8::read(json(&mut map)?).filter(|stars| *stars != 0);
+                    wire.stray.stars = reading.number(&mut map)?.filter(|stars| *stars != 0);
                 }
                 Field::ForwardFromAgentId => {
                     wire.stray.from_agent_id = reading.text(&mut map)?.map(Cow::into_owned);
                 }
-                Field::SdkAppid => wire.record.sdk_app_id = u64::read(json(&mut map)?),
+                Field::SdkAppid => wire.record.sdk_app_id = reading.number(&mut map)?,
                 Field::RequestID => wire.record.request_id = reading.text(&mut map)?,
                 Field::ClientIP => wire.record.client_ip = reading.text(&mut map)?,
                 Field::OptPlatform => wire.record.platform = reading.text(&mut map)?,
@@ -197,20 +197,32 @@ impl Reading {
     /// An empty text reads as absent.
     fn text<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
         let text = match self {
-            Self::AsDocumented => map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
+            Self::AsDocumented => map.next_value::<Text<'a>>()?.0,
             Self::Leniently => read_text(json(map)?),
         };
         Ok(text.filter(|text| !text.is_empty()))
     }
 
+    fn number<'a, A: MapAccess<'a>, N: Number + Deserialize<'a>>(
+        self,
+        map: &mut A,
+    ) -> Result<Option<N>, A::Error> {
+        match self {
+            Self::AsDocumented => map.next_value(),
+            Self::Leniently => Ok(N::read(json(map)?)),
+        }
+    }
+
+    fn flag<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Option<bool>, A::Error> {
+        match self {
+            Self::AsDocumented => map.next_value(),
+            Self::Leniently => Ok(read_flag(json(map)?)),
+        }
+    }
+
     fn elements<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Vec<Element>, A::Error> {
         match self {
-            Self::AsDocumented => {
-                let shapes = map.next_value::<Vec<Shape<'a>>>()?;
-                let elements: Option<_> =
-                    shapes.iter().take(ELEMENT_LIMIT).map(|shape| shape.read(0)).collect();
-                elements.ok_or_else(|| de::Error::custom("an element is not as documented"))
-            }
+            Self::AsDocumented => Ok(map.next_value::<Elements>()?.0),
             Self::Leniently => Ok(Element::parse_all(json(map)?, 0)),
         }
     }
@@ -219,9 +231,6 @@ impl Reading {
 fn json<'a, A: MapAccess<'a>>(map: &mut A) -> Result<&'a str, A::Error> {
     map.next_value::<&'a RawValue>().map(RawValue::get)
 }
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,7 +7,6 @@ use std::{
 };
 
 use bytes::Buf as _;
-use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::Body;
 
 use super::{Settings, timer};
@@ -31,8 +30,8 @@ impl<'b, B: Body> Inbound<'b, B> {
     }
 
     /// The whole body as text.
-    pub(super) async fn read(&mut self, headers: &HeaderMap, settings: &Settings) -> Result<String, Refusal> {
-        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !is_identity(coding.as_bytes())) {
+    pub(super) async fn read(&mut self, is_encoded: bool, settings: &Settings) -> Result<String, Refusal> {
+        if is_encoded {
             return Err(Refusal::ContentEncoding);
         }
         let announced = self.body.size_hint().lower();
@@ -80,10 +79,6 @@ impl<'b, B: Body> Inbound<'b, B> {
         }
         Poll::Ready(Ok(()))
     }
-}
-
-fn is_identity(coding: &[u8]) -> bool {
-    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
 }
 
 const EMPTY_FRAMES_A_POLL: usize = 64;

@@ -113,9 +113,12 @@ impl<H: EventHandler> Call<H> {
 
 impl<H: EventHandler> Drop for Call<H> {
     fn drop(&mut self) {
+        let progress = std::mem::replace(&mut self.progress, Progress::Settled);
+        if let Progress::Settled = progress {
+            return;
+        }
         // It fails where a thread is ending.
         let _entered = self.runtime.as_ref().and_then(|runtime| isolated(|| runtime.enter()));
-        let progress = std::mem::replace(&mut self.progress, Progress::Settled);
         self.delivery.within(|| match progress {
             Progress::Running => {
                 isolated(|| telemetry::lost(&self.event));

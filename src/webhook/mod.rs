@@ -1,5 +1,7 @@
 //! The flow of a delivery: query → verify → body → parse → dispatch → response.
 
+mod head;
+
 mod query;
 
 mod verify;
@@ -30,19 +32,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, Version, request::Parts};
+use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tokio::{runtime::Handle, time::Instant};
 
-use self::verify::Verified;
-use self::{body::Inbound, in_flight::InFlight, query::Query};
+use self::{body::Inbound, head::OwnHead, in_flight::InFlight, query::Query, verify::Verified};
+pub(crate) use self::{head::Head, response::Answer};
+#[cfg(feature = "actix-web")]
+pub(crate) use self::{head::is_identity, response::JSON};
 pub use self::{
     token::{BlankToken, Token},
     verify::Verifier,
 };
 use crate::{
     error::Refusal,
+    event::Event,
     handler::EventHandler,
     telemetry::{self, Accepted, Delivery},
 };
@@ -114,52 +119,71 @@ impl<H: EventHandler> Webhook<H> {
     /// assert_eq!(webhook.handle(stranger).await.status(), 401);
     /// # }
     /// ```
-    pub async fn handle<B: Body>(&self, request: Request<B>) -> Response<Full<Bytes>> {
-        let delivery = Delivery::begin();
-        delivery.carry(self.answer(request, &delivery)).await
+    pub fn handle<B: Body>(
+        &self,
+        request: Request<B>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + use<H, B> {
+        self.handle_as(request, Answer::into_response)
     }
 
-    async fn answer<B: Body>(&self, request: Request<B>, delivery: &Delivery) -> Response<Full<Bytes>> {
+    /// [`handle`](Self::handle) for a door that answers in other words. The future is small enough for the allocator's
+    /// quick path: doors box it.
+    pub(crate) fn handle_as<B: Body, R>(
+        &self,
+        request: Request<B>,
+        respond: fn(Answer) -> R,
+    ) -> impl Future<Output = R> + use<H, B, R> {
+        let webhook = self.clone();
+        let (head, body) = OwnHead::split(request);
+        async move { respond(webhook.answer(head.get(), body).await) }
+    }
+
+    /// [`handle`](Self::handle) for servers with other types than `http`'s.
+    pub(crate) async fn answer<B: Body>(&self, head: Head<'_>, body: B) -> Answer {
         let arrived = Instant::now();
-        let (head, body) = request.into_parts();
+        let delivery = Delivery::begin();
         let body = pin!(body);
         let mut body = Inbound::new(body);
 
-        let answer = self.receive(&head, &mut body, delivery, arrived).await;
-        delivery.answered(&answer);
-        let mut response = match answer {
-            Ok(_) => response::accepted(),
-            Err(refusal) => response::refused(&refusal),
+        let received = delivery.carry(self.receive(head, &mut body, &delivery, arrived)).await;
+        delivery.answered(&received);
+        let mut answer = match received {
+            Ok(_) => Answer::accepted(),
+            Err(refusal) => Answer::refused(&refusal),
         };
-        if body.is_unread() && head.version < Version::HTTP_2 {
-            response::close(&mut response);
-        }
-        response
+        answer.closes = body.is_unread() && head.is_alone;
+        answer
     }
 
     /// The stages, in the order that keeps a stranger's body unread.
     async fn receive<B: Body>(
         &self,
-        head: &Parts,
+        head: Head<'_>,
         body: &mut Inbound<'_, B>,
         delivery: &Delivery,
         arrived: Instant,
     ) -> Result<Accepted, Refusal> {
-        if head.method != Method::POST {
+        let Some(event) = self.admit(head, body, delivery).await? else { return Ok(Accepted::Ignored) };
+        delivery.brings(&event);
+        dispatch::dispatch(event, &self.shared, &self.settings, delivery, arrived).await
+    }
+
+    /// All stages before the handler. `None`: authentic, and nothing for it.
+    async fn admit<B: Body>(
+        &self,
+        head: Head<'_>,
+        body: &mut Inbound<'_, B>,
+        delivery: &Delivery,
+    ) -> Result<Option<Arc<Event>>, Refusal> {
+        if !head.is_post {
             return Err(Refusal::Method);
         }
-        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        let query = Query::parse(head.query)?;
         delivery.claims(query.app);
         let verified = self.verify(query)?;
         delivery.is_authentic(verified.query.command.as_deref(), verified.query.request_id.as_deref());
-        let text = body.read(&head.headers, &self.settings).await?;
-        match parse::parse(text, verified)? {
-            Some(event) => {
-                delivery.brings(&event);
-                dispatch::dispatch(event, &self.shared, &self.settings, delivery, arrived).await
-            }
-            None => Ok(Accepted::Ignored),
-        }
+        let text = body.read(head.is_encoded, &self.settings).await?;
+        parse::parse(text, verified)
     }
 }
 

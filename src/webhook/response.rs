@@ -14,32 +14,46 @@ use http_body_util::Full;
 
 use crate::error::Refusal;
 
-pub(super) fn accepted() -> Response<Full<Bytes>> {
-    json(StatusCode::OK, Bytes::from_static(ACKNOWLEDGEMENT))
+/// An answer, whichever types its server has.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+    /// `Allow`, where the method was wrong.
+    pub(crate) allow: Option<&'static str>,
+    /// Whether it ends its connection, because the rest of the body would be read as the next request.
+    pub(crate) closes: bool,
 }
 
-pub(super) fn refused(refusal: &Refusal) -> Response<Full<Bytes>> {
-    // No refusal's sentence holds a character that JSON would escape.
-    let mut body = String::with_capacity(ROOM);
-    let code = refusal.code();
-    let _ = write!(body, r#"{{"ActionStatus":"FAIL","ErrorInfo":"{refusal}","ErrorCode":{code}}}"#);
-    let mut response = json(refusal.status(), body.into());
-    if *refusal == Refusal::Method {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+pub(crate) const JSON: &str = "application/json";
+
+impl Answer {
+    pub(super) fn accepted() -> Self {
+        Self { status: StatusCode::OK, body: Bytes::from_static(ACKNOWLEDGEMENT), allow: None, closes: false }
     }
-    response
-}
 
-/// Ends an HTTP/1 connection with this response, because the rest of the body would be read as the next request.
-pub(super) fn close(response: &mut Response<Full<Bytes>>) {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-}
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        let mut body = String::with_capacity(ROOM);
+        let code = refusal.code();
+        // No refusal's sentence holds a character that JSON would escape.
+        let _ = write!(body, r#"{{"ActionStatus":"FAIL","ErrorInfo":"{refusal}","ErrorCode":{code}}}"#);
+        let allow = (*refusal == Refusal::Method).then_some("POST");
+        Self { status: refusal.status(), body: body.into(), allow, closes: false }
+    }
 
-fn json(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        if let Some(method) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(method));
+        }
+        if self.closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
 }
 
 /// The one answer that the sender takes as success, as the vendor prints it.

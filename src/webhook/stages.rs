@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::Response;
 use http_body::Body;
 use http_body_util::Full;
 use tokio::time::Instant;
 
-use super::{Webhook, body::Inbound, dispatch, parse, query::Query, response, verify::Verified};
+use super::{Answer, Webhook, body::Inbound, dispatch, parse, query::Query, verify::Verified};
 use crate::{error::Refusal, event::Event, handler::EventHandler, telemetry::Delivery};
 
 #[derive(Clone, Debug)]
@@ -28,12 +28,8 @@ pub fn verify<'q, H: EventHandler>(
     webhook.verify(claims.0).map(Believed)
 }
 
-pub async fn body<H: EventHandler, B: Body>(
-    webhook: &Webhook<H>,
-    headers: &HeaderMap,
-    body: B,
-) -> Result<String, Refusal> {
-    Inbound::new(std::pin::pin!(body)).read(headers, &webhook.settings).await
+pub async fn body<H: EventHandler, B: Body>(webhook: &Webhook<H>, body: B) -> Result<String, Refusal> {
+    Inbound::new(std::pin::pin!(body)).read(false, &webhook.settings).await
 }
 
 pub fn parse(text: String, believed: Believed<'_>) -> Result<Option<Arc<Event>>, Refusal> {
@@ -46,5 +42,5 @@ pub async fn dispatch<H: EventHandler>(webhook: &Webhook<H>, event: Arc<Event>) 
 }
 
 pub fn response() -> Response<Full<Bytes>> {
-    response::accepted()
+    Answer::accepted().into_response()
 }

@@ -136,11 +136,7 @@ impl Verifier {
     }
 
     fn check_fresh(&self, request_time: &str) -> Result<(), Refusal> {
-        if !(1..=11).contains(&request_time.len()) || !request_time.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return Err(Refusal::MalformedTime);
-        }
-        let request_time: u64 = request_time.parse().map_err(|_| Refusal::MalformedTime)?;
+        let request_time = seconds(request_time).ok_or(Refusal::MalformedTime)?;
         let now = self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock());
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         if now.abs_diff(request_time) > self.window.as_secs() { Err(Refusal::Stale) } else { Ok(()) }
@@ -174,6 +170,15 @@ struct App {
 enum Policy {
     Signed(Vec<Token>),
     Unsigned,
+}
+
+/// 1 to 11 digits. `u64::from_str` would also take a plus sign.
+fn seconds(digits: &str) -> Option<u64> {
+    if !(1..=11).contains(&digits.len()) {
+        return None;
+    }
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    digits.bytes().try_fold(0, |seconds, byte| Some(seconds * 10 + digit(byte)?))
 }
 
 /// In either case of hex.

@@ -10,7 +10,7 @@ use std::{hint::black_box, sync::Arc};
 
 use bytes::Bytes;
 use gungraun::prelude::*;
-use http::{HeaderMap, Response};
+use http::Response;
 use http_body_util::Full;
 use tencent_desk_webhook::{
     Event,
@@ -139,8 +139,7 @@ fn verify(stage: Stage<Claims<'static>, Believed<'static>>) -> Stage<Claims<'sta
 #[library_benchmark]
 #[bench::sample(Stage::of(|delivery| Full::new(delivery.body.clone())))]
 fn body(stage: Stage<Full<Bytes>, String>) -> Stage<Full<Bytes>, String> {
-    let headers = HeaderMap::new();
-    stage.run(|delivery, body| ready(stages::body(&delivery.webhook, &headers, body)).unwrap())
+    stage.run(|delivery, body| ready(stages::body(&delivery.webhook, body)).unwrap())
 }
 
 type Parsed = Option<Arc<Event>>;
