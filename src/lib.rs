@@ -55,7 +55,12 @@
 //! | `sqlite` | the durable [inbox] in a file | no |
 //! | `postgres` | the durable [inbox] in a PostgreSQL | no |
 //! | `inbox` | the durable [inbox] for an engine of your own | no |
+//! | `tracing` | a span for each delivery; failures become its events | no |
+//! | `metrics` | counters, gauges and histograms of everything | no |
 //! | `testing` | deliveries, events and a recording handler for your tests | no |
+//!
+//! What is around the code stands in the guide (`docs/` in the repository, the module `guide` on docs.rs): the vendor's
+//! console, proxies, production, watching, troubleshooting by `ErrorCode`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -37,7 +37,7 @@
 //! * **Once for repeats.** A delivery with the `RequestID` of an earlier one of its session, or with its
 //!   [key](Event::dedup_key), is acknowledged and not stored again, for at least [24 hours](Inbox::duplicate_horizon).
 //! * **Or not at all.** While the store cannot take an event, or has not by the webhook's deadline, the sender is told 503 and
-//!   standard error says why.
+//!   standard error, or `tracing`, says why.
 //!
 //! # Which engine
 //!

@@ -82,7 +82,7 @@ impl Delivery {
         self.span.record("error_code", reason.map_or(0, |refusal| refusal.code()));
         self.span.record("seconds", took.as_secs_f64());
         metrics::answered(outcome, reason.map(|refusal| refusal.reason()), took);
-        match reason {
+        self.within(|| match reason {
             // The handler's own failures are told where its error is known.
             Some(Refusal::HandlerFailed | Refusal::Unavailable | Refusal::DeadlinePassed) => {}
             Some(refusal) => {
@@ -90,7 +90,7 @@ impl Delivery {
             }
             None if outcome == "ignored" => note(Level::Debug, None, format_args!("nothing for the handler")),
             None => {}
-        }
+        });
     }
 }
 

@@ -47,7 +47,6 @@ pub use self::{
 };
 use crate::{
     error::Refusal,
-    event::Event,
     handler::EventHandler,
     telemetry::{self, Accepted, Delivery},
 };
@@ -106,8 +105,8 @@ impl<H: EventHandler> Webhook<H> {
     /// Answers one request, whatever it holds. It needs a tokio runtime with timers only if body or handler are not ready
     /// at once, and it needs no network.
     ///
-    /// The [table of refusals](crate::Refusal) tells what is answered to whom. Dropping the returned future does not stop
-    /// a handler that has started.
+    /// The [table of refusals](crate::Refusal) tells what is answered to whom. The future owns all that it needs, so it can be
+    /// spawned; dropping it does not stop a handler that has started.
     ///
     /// ```
     /// # use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
@@ -116,7 +115,7 @@ impl<H: EventHandler> Webhook<H> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let webhook = Webhook::new(Verifier::signed(1_400_000_000, "token"), Support);
     /// let stranger = http::Request::post("/?SdkAppid=1400000000").body(String::new()).unwrap();
-    /// assert_eq!(webhook.handle(stranger).await.status(), 401);
+    /// assert_eq!(tokio::spawn(webhook.handle(stranger)).await.unwrap().status(), 401);
     /// # }
     /// ```
     pub fn handle<B: Body>(
@@ -163,27 +162,21 @@ impl<H: EventHandler> Webhook<H> {
         delivery: &Delivery,
         arrived: Instant,
     ) -> Result<Accepted, Refusal> {
-        let Some(event) = self.admit(head, body, delivery).await? else { return Ok(Accepted::Ignored) };
-        delivery.brings(&event);
-        dispatch::dispatch(event, &self.shared, &self.settings, delivery, arrived).await
-    }
-
-    /// All stages before the handler. `None`: authentic, and nothing for it.
-    async fn admit<B: Body>(
-        &self,
-        head: Head<'_>,
-        body: &mut Inbound<'_, B>,
-        delivery: &Delivery,
-    ) -> Result<Option<Arc<Event>>, Refusal> {
         if !head.is_post {
             return Err(Refusal::Method);
         }
-        let query = Query::parse(head.query)?;
-        delivery.claims(query.app);
-        let verified = self.verify(query)?;
-        delivery.is_authentic(verified.query.command.as_deref(), verified.query.request_id.as_deref());
-        let text = body.read(head.is_encoded, &self.settings).await?;
-        parse::parse(text, verified)
+        // What is verified is given up before the handler starts: doors box this future.
+        let event = {
+            let query = Query::parse(head.query)?;
+            delivery.claims(query.app);
+            let verified = self.verify(query)?;
+            delivery.is_authentic(verified.query.command.as_deref(), verified.query.request_id.as_deref());
+            let text = body.read(head.is_encoded, &self.settings).await?;
+            parse::parse(text, verified)?
+        };
+        let Some(event) = event else { return Ok(Accepted::Ignored) };
+        delivery.brings(&event);
+        dispatch::dispatch(event, &self.shared, &self.settings, delivery, arrived).await
     }
 }
 

@@ -41,5 +41,7 @@ mod abuse;
 
 mod kit;
 
+mod translation;
+
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 mod watched;

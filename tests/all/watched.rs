@@ -102,7 +102,7 @@ async fn a_refusal_is_one_warning_with_its_reason() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
     assert_eq!(webhook.handle(message("s").wrong_signature().request()).await.status(), 401);
-    log.line(&["WARN", "40104: wrong_signature"]);
+    log.line(&["WARN", "desk_delivery{", "40104: wrong_signature"]);
     let span = log.line(&["close", r#"outcome="refused""#, "error_code=40104"]);
     assert!(!span.contains("r-1") && !span.contains("command="), "not believed: {span}");
     assert_eq!(log.lines().len(), 2);
