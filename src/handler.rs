@@ -27,6 +27,11 @@ pub type HandlerResult = Result<(), HandlerError>;
 ///         Ok(())
 ///     }
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let event: Event = serde_json::from_str(r#"{"SdkAppid": 7, "SessionId": "s", "Event": "NewEvent", "EventTime": 0}"#).unwrap();
+/// assert!(Support.on_event(&event).await.is_ok()); // and so are all others, which it ignores
+/// # }
 /// ```
 ///
 /// Things to know:

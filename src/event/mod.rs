@@ -3,6 +3,21 @@
 //! The vendor's page on the session-event callback (product 1229, document 68989) lists the fields and does not say which
 //! event has which; so all but session, name and time are optional. An empty string, 0 stars, `null` and a value of an
 //! unexpected type read as absent, and [`Event::raw`] keeps the body as it came.
+//!
+//! What an event's category has of its own is in its [`kind`](Event::kind); a message is made of [elements](Element).
+//!
+//! ```
+//! use tencent_desk_webhook::{Event, event::{Element, EventKind, Sender}};
+//!
+//! let event: Event = serde_json::from_str(
+//!     r#"{"SdkAppid": 1400000000, "SessionId": "s-1", "Event": "Human.UserSendMsg", "EventTime": 1725540020017,
+//!         "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hello"}}, {"MsgType": "TIMNewElem", "MsgContent": {}}]}"#,
+//! )?;
+//! let EventKind::Message(message) = &event.kind else { unreachable!("Human.UserSendMsg is a message") };
+//! assert_eq!((message.sender, message.text().as_str()), (Sender::User, "hello"));
+//! assert!(matches!(message.elements[..], [Element::Text(_), Element::Unknown(_)]));
+//! # Ok::<_, serde_json::Error>(())
+//! ```
 
 mod name;
 

@@ -3,20 +3,27 @@
 //! The sender wants an answer within 2 seconds and repeats little, so what was acknowledged must survive here. An [`Inbox`]
 //! is an [`EventHandler`] that stores each event and returns; workers hand the stored events to your handler.
 //!
-//! ```no_run
+//! ```
+//! # #[cfg(not(feature = "sqlite"))]
+//! # fn main() {}
 //! # #[cfg(feature = "sqlite")]
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("desk-inbox-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let path = folder.join("desk.db");
 //! use tencent_desk_webhook::{EventHandler, Verifier, Webhook, inbox::Inbox};
 //!
 //! struct Support;
 //! impl EventHandler for Support {}
 //!
-//! let inbox = Inbox::open("desk.db").await?;
+//! let inbox = Inbox::open(path).await?; // a file of its own, such as "desk.db"
 //! let workers = inbox.deliver_to(Support).start();
 //! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the console's token"), inbox.clone());
 //! // Serve the webhook, and when the server has ended:
 //! webhook.drained().await;
-//! workers.drain().await;
+//! assert_eq!(workers.drain().await.left, Some(0));
+//! # std::fs::remove_dir_all(folder)?;
 //! # Ok(())
 //! # }
 //! ```
