@@ -50,7 +50,9 @@ async fn every_metric_of_the_guide_is_served_and_no_other() {
     until("the spans are written", async || {
         sleep(Duration::from_millis(10)).await;
         let told = fs::read_to_string(errors(&log)).unwrap();
-        ["desk_delivery{", "desk_attempt{", "WARN desk_delivery{outcome=\"refused\"", "DEBUG desk_delivery"].iter().all(|part| told.contains(part))
+        ["desk_delivery{", "desk_attempt{", "WARN desk_delivery{outcome=\"refused\"", "DEBUG desk_delivery"]
+            .iter()
+            .all(|part| told.contains(part))
     })
     .await;
 }
