@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Event, EventKind, wire::to_millis};
+use super::{Event, EventKind, record::to_millis};
 
 /// Tells a repeated delivery of an event from another event. For a unique column, or a set of what was handled.
 ///

@@ -35,11 +35,16 @@ mod desk;
 
 mod wire;
 
+mod record;
+
 mod documented;
 
 mod lenient;
 
 mod dedup;
+
+#[cfg(test)]
+mod readings;
 
 use std::time::SystemTime;
 

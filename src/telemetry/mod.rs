@@ -39,6 +39,10 @@ pub(crate) use self::{
     metrics::{describe, started, stopped},
 };
 
+/// Of all spans and events.
+#[cfg(feature = "tracing")]
+const TARGET: &str = "tencent_desk_webhook";
+
 /// Runs only where somebody wants to know.
 #[derive(Clone, Copy, Debug)]
 struct Stopwatch(Option<Instant>);

@@ -39,7 +39,7 @@ pub(super) fn note(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>
 fn traced(level: Level, event: Option<&Event>, what: &str) -> bool {
     use tracing::{Level as L, dispatcher, event, subscriber::NoSubscriber};
 
-    use super::span::TARGET;
+    use super::TARGET;
 
     if dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>()) {
         return false;

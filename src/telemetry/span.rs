@@ -2,9 +2,7 @@
 
 use tracing::{Instrument as _, Value, field::Empty, info_span};
 
-use super::say::one_line;
-
-pub(super) const TARGET: &str = "tencent_desk_webhook";
+use super::{TARGET, say::one_line};
 
 #[derive(Clone, Debug)]
 pub(super) struct Span(tracing::Span);
