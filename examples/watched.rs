@@ -27,7 +27,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .init();
     let recorder = PrometheusBuilder::new()
         // Without buckets the exporter makes summaries, which cannot be added up over machines.
-        .set_buckets(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0])?
+        .set_buckets(&[
+            0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 10.0, 60.0,
+        ])?
         .install_recorder()?;
 
     let settings = Settings::from_env()?;

@@ -41,6 +41,8 @@ mod abuse;
 
 mod kit;
 
+mod readme;
+
 mod translation;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]

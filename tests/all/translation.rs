@@ -20,6 +20,11 @@ fn code(cell: &str) -> Vec<&str> {
 }
 
 #[test]
+fn the_test_that_the_readme_shows_is_one_of_these() {
+    assert!(ENGLISH.contains(include_str!("readme.rs")));
+}
+
+#[test]
 fn both_have_the_same_code() {
     let english = code_blocks(ENGLISH);
     assert!(english.len() >= 10, "the blocks are found");
