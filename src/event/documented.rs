@@ -150,12 +150,13 @@ impl<'de> Visitor<'de> for WordsVisitor {
         let mut words = None;
         while let Some(field) = map.next_key()? {
             match field {
-                Field::Text => words = map.next_value::<Text<'de>>()?.0,
+                Field::Text if words.is_none() => words = Some(map.next_value::<Text<'de>>()?.0),
+                Field::Text => return Err(A::Error::custom("a name stands twice")),
                 Field::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(words)
+        Ok(words.flatten())
     }
 }

@@ -89,6 +89,15 @@ fn body() -> impl Strategy<Value = String> {
     })
 }
 
+/// A text that stands twice beside a number that no `Value` can hold.
+#[test]
+fn a_text_that_stands_twice_is_read_leniently() {
+    let body = r#"{"SessionId":"s","Event":"Human.UserSendMsg","EventTime":1725540020017,
+        "MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"a","Text":"b","X":1e999}}]}"#;
+    assert_eq!(read(body, Reading::AsDocumented), None);
+    assert!(read(body, Reading::Leniently).is_some());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
