@@ -56,7 +56,7 @@ enum Verdict {
 }
 
 /// What a dead letter was, if it could be read.
-type Buried = Option<Box<(Event, HandlerError)>>;
+type Buried = Option<Box<(Event, HandlerError, Attempt)>>;
 
 /// What is done is recorded after this long, or when the lane is given back: quick handlers share a record, slow ones have
 /// each its own.
@@ -108,12 +108,12 @@ impl<H: EventHandler> Courier<H> {
             }
         };
         let watched = Attempt::begin(&event, attempts);
-        let mut handling = Box::pin(watched.carry(attempt(&self.handler, &event)));
+        let mut handling = watched.carry(Box::pin(attempt(&self.handler, &event)));
         let result = tokio::select! {
             biased;
             result = &mut handling => result,
             () = self.cut() => {
-                isolated(|| drop(handling));
+                watched.within(|| isolated(|| drop(handling)));
                 self.interrupted.fetch_add(1, Ordering::Relaxed);
                 watched.ended("interrupted");
                 return Verdict::Interrupted;
@@ -131,11 +131,11 @@ impl<H: EventHandler> Courier<H> {
         let failure = Failure::new(waiting.id, attempts, said.chars().take(ERROR_LIMIT).collect());
         if error.is_permanent() || attempts >= self.attempts {
             watched.ended("dead");
-            return Verdict::Dead(failure, Some(Box::new((event, error))));
+            return Verdict::Dead(failure, Some(Box::new((event, error, watched))));
         }
         watched.ended("retry");
         let after = self.backoff.delay(attempts);
-        telemetry::retried(&event, &failure.error, attempts, after);
+        watched.is_repeated(&event, &failure.error, after);
         isolated(|| drop(error));
         Verdict::Retry(failure, after)
     }
@@ -153,15 +153,17 @@ impl<H: EventHandler> Courier<H> {
             sleep(super::RECONNECT.delay(failures)).await;
         };
         for (failure, of) in outcome.dead.iter().zip(buried) {
-            if held {
-                telemetry::dead(of.as_ref().map(|of| &of.0), &failure.error, failure.id, failure.attempts);
-            }
-            if let Some((event, error)) = of.map(|of| *of) {
+            let Some((event, error, watched)) = of.map(|of| *of) else {
                 if held {
-                    isolated(|| self.handler.on_late_failure(&event, &error));
+                    telemetry::unreadable(&failure.error, failure.id);
                 }
-                isolated(|| drop(error));
+                continue;
+            };
+            if held {
+                watched.was_last(&event, &failure.error, failure.id);
+                watched.within(|| isolated(|| self.handler.on_late_failure(&event, &error)));
             }
+            isolated(|| drop(error));
         }
         held
     }

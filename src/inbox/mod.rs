@@ -170,6 +170,7 @@ impl Inbox {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn over(store: impl Store) -> Self {
+        telemetry::describe_inbox();
         let runtime = Handle::current();
         let store: Arc<dyn Store> = Arc::new(store);
         let (appending, finishing) = (Arc::clone(&store), Arc::clone(&store));

@@ -1,9 +1,10 @@
 //! One delivery, from its arrival to its answer and to the end of its handler.
 
 use super::{
-    Stopwatch, metrics,
+    metrics,
     say::{Level, note},
     span::Span,
+    stopwatch::Stopwatch,
 };
 use crate::{
     error::Refusal,
@@ -22,26 +23,25 @@ pub(crate) enum Accepted {
     Ignored,
 }
 
-/// Clones watch the same delivery.
-#[derive(Clone, Debug)]
+/// From a request's arrival to its answer.
+#[derive(Debug)]
 pub(crate) struct Delivery {
     watch: Stopwatch,
     span: Span,
+    is_answered: bool,
 }
 
 impl Delivery {
     pub(crate) fn begin() -> Self {
-        Self { watch: Stopwatch::start(), span: Span::delivery() }
+        Self { watch: Stopwatch::start(), span: Span::delivery(), is_answered: false }
     }
 
     /// Whatever `work` does happens in this delivery's span, on whichever thread.
-    pub(crate) fn carry<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn carry<F>(&self, work: F) -> impl Future<Output = F::Output> + Unpin + use<F>
+    where
+        F: Future + Unpin,
+    {
         self.span.carry(work)
-    }
-
-    /// As [`carry`](Self::carry), for what is done at once.
-    pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.span.within(work)
     }
 
     /// Not believed yet, so no more of it than a number.
@@ -61,15 +61,12 @@ impl Delivery {
         self.span.record_text("session_id", Some(&event.session_id));
     }
 
-    /// Its handler has ended, whoever still waits for it.
-    pub(crate) fn handled(&self, handling: Handling, event: &Event, result: &HandlerResult) {
-        let took = handling.0.elapsed();
-        self.span.record("handler_seconds", took.as_secs_f64());
-        metrics::handled(category(event), result.is_ok(), took);
+    /// Its handler is about to start.
+    pub(crate) fn handling(&self) -> Handling {
+        Handling { watch: Stopwatch::start(), span: self.span.clone() }
     }
 
-    pub(crate) fn answered(&self, answer: &Result<Accepted, Refusal>) {
-        let took = self.watch.elapsed();
+    pub(crate) fn answered(&mut self, answer: &Result<Accepted, Refusal>) {
         let (outcome, reason) = match answer {
             Ok(Accepted::Handled) => ("handled", None),
             Ok(Accepted::Unfinished) => ("unfinished", None),
@@ -78,11 +75,9 @@ impl Delivery {
             Err(refusal) if refusal.status().is_server_error() => ("unavailable", Some(*refusal)),
             Err(refusal) => ("refused", Some(*refusal)),
         };
-        self.span.record("outcome", outcome);
         self.span.record("error_code", reason.map_or(0, |refusal| refusal.code()));
-        self.span.record("seconds", took.as_secs_f64());
-        metrics::answered(outcome, reason.map(|refusal| refusal.reason()), took);
-        self.within(|| match reason {
+        self.ended(outcome, reason);
+        self.span.within(|| match reason {
             // The handler's own failures are told where its error is known.
             Some(Refusal::HandlerFailed | Refusal::Unavailable | Refusal::DeadlinePassed) => {}
             Some(refusal) => {
@@ -92,15 +87,44 @@ impl Delivery {
             None => {}
         });
     }
+
+    fn ended(&mut self, outcome: &'static str, reason: Option<Refusal>) {
+        self.is_answered = true;
+        let took = self.watch.elapsed();
+        self.span.record("outcome", outcome);
+        self.span.record("seconds", took.as_secs_f64());
+        metrics::ended(outcome, reason.map(|refusal| refusal.reason()), took);
+    }
 }
 
-/// From the handler's first poll on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Handling(Stopwatch);
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.ended("abandoned", None);
+            let what =
+                format_args!("nobody waits for the answer any more: the sender, or the server, has gone");
+            self.span.within(|| note(Level::Warn, None, what));
+        }
+    }
+}
+
+/// From a handler's start to its end, whoever still waits for it.
+#[derive(Debug)]
+pub(crate) struct Handling {
+    watch: Stopwatch,
+    span: Span,
+}
 
 impl Handling {
-    pub(crate) fn begin() -> Self {
-        Self(Stopwatch::start())
+    /// Whatever `work` does happens in the delivery's span.
+    pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.span.within(work)
+    }
+
+    pub(crate) fn ended(&self, event: &Event, result: &HandlerResult) {
+        let took = self.watch.elapsed();
+        self.span.record("handler_seconds", took.as_secs_f64());
+        metrics::handled(category(event), result.is_ok(), took);
     }
 }
 

@@ -3,9 +3,10 @@
 use std::{fmt::Display, time::Duration};
 
 use super::{
-    Stopwatch, metrics,
+    metrics,
     say::{Level, note, say},
     span::Span,
+    stopwatch::Stopwatch,
 };
 use crate::{event::Event, inbox::Stats};
 
@@ -22,21 +23,15 @@ pub(crate) fn stands(stats: &Stats) {
     metrics::stands(stats);
 }
 
-pub(crate) fn retried(event: &Event, error: &str, attempts: u32, after: Duration) {
-    let after = after.as_millis();
-    let what = format_args!("attempt {attempts} failed, the next is in {after} ms: {error}");
-    say(Level::Warn, Some(event), what);
-}
-
-pub(crate) fn dead(event: Option<&Event>, error: &str, id: i64, attempts: u32) {
-    let inbox = if event.is_none() { "inbox: " } else { "" };
-    let what = format_args!("{inbox}given up after attempt {attempts}, kept as dead letter {id}: {error}");
-    say(Level::Error, event, what);
+/// A dead letter that never was an event to a handler.
+pub(crate) fn unreadable(error: &str, id: i64) {
+    say(Level::Error, None, format_args!("inbox: kept as dead letter {id}: {error}"));
 }
 
 /// One attempt to deliver a stored event.
 #[derive(Debug)]
 pub(crate) struct Attempt {
+    number: u32,
     watch: Stopwatch,
     span: Span,
 }
@@ -49,19 +44,39 @@ impl Attempt {
         span.record_text("request_id", event.request_id.as_deref());
         span.record_text("event", Some(event.name.as_str()));
         span.record_text("session_id", Some(&event.session_id));
-        Self { watch: Stopwatch::start(), span }
+        Self { number, watch: Stopwatch::start(), span }
     }
 
-    pub(crate) fn carry<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn carry<F>(&self, work: F) -> impl Future<Output = F::Output> + Unpin + use<F>
+    where
+        F: Future + Unpin,
+    {
         self.span.carry(work)
     }
 
+    pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.span.within(work)
+    }
+
     /// `done`, `retry`, `dead` or `interrupted`.
-    pub(crate) fn ended(self, outcome: &'static str) {
+    pub(crate) fn ended(&self, outcome: &'static str) {
         let took = self.watch.elapsed();
         self.span.record("outcome", outcome);
         self.span.record("handler_seconds", took.as_secs_f64());
         metrics::attempted(outcome, took);
+    }
+
+    pub(crate) fn is_repeated(&self, event: &Event, error: &str, after: Duration) {
+        let (number, after) = (self.number, after.as_millis());
+        let what = format_args!("attempt {number} failed, the next is in {after} ms: {error}");
+        self.within(|| say(Level::Warn, Some(event), what));
+    }
+
+    /// Its event is a dead letter now.
+    pub(crate) fn was_last(&self, event: &Event, error: &str, id: i64) {
+        let number = self.number;
+        let what = format_args!("given up after attempt {number}, kept as dead letter {id}: {error}");
+        self.within(|| say(Level::Error, Some(event), what));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub(crate) fn describe() {}
 
-pub(super) fn answered(_: &'static str, _: Option<&'static str>, _: Duration) {}
+pub(super) fn ended(_: &'static str, _: Option<&'static str>, _: Duration) {}
 
 pub(super) fn handled(_: &'static str, _: bool, _: Duration) {}
 
@@ -13,12 +13,17 @@ pub(crate) fn started() {}
 pub(crate) fn stopped() {}
 
 #[cfg(feature = "inbox")]
-pub(super) use self::inbox::*;
+pub(super) use self::inbox::{attempted, duplicate, stands, stored};
+
+#[cfg(feature = "inbox")]
+pub(crate) use self::inbox::describe_inbox;
 
 #[cfg(feature = "inbox")]
 mod inbox {
     use super::Duration;
     use crate::inbox::Stats;
+
+    pub(crate) fn describe_inbox() {}
 
     pub(in crate::telemetry) fn stored() {}
 

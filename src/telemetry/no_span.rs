@@ -13,7 +13,10 @@ impl Span {
         Self
     }
 
-    pub(super) fn carry<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(super) fn carry<F>(&self, work: F) -> impl Future<Output = F::Output> + Unpin + use<F>
+    where
+        F: Future + Unpin,
+    {
         work
     }
 

@@ -5,7 +5,7 @@
 
 use std::{fmt, io::Write as _};
 
-use crate::event::Event;
+use crate::{event::Event, isolate::isolated};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Level {
@@ -18,10 +18,12 @@ pub(super) enum Level {
 
 /// What somebody has to hear, one way or the other.
 pub(super) fn say(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
-    let what = one_line(&what.to_string());
-    if !traced(level, event, &what) {
+    // A handler's error says what it likes, or panics.
+    let what = isolated(|| what.to_string()).unwrap_or_else(|| "a failure whose text panicked".to_owned());
+    let told = isolated(|| traced(level, event, format_args!("{what}"))).unwrap_or_default();
+    if !told {
         let of = event.map(|event| format!("{} of session {}: ", event.name, event.session_id));
-        let line = format!("tencent-desk-webhook: {}{what}", one_line(&of.unwrap_or_default()));
+        let line = format!("tencent-desk-webhook: {}{}", one_line(&of.unwrap_or_default()), one_line(&what));
         // Where standard error has gone there is nobody to tell.
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
@@ -29,26 +31,27 @@ pub(super) fn say(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>)
 
 /// What is worth knowing where somebody listens.
 pub(super) fn note(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
-    if cfg!(feature = "tracing") {
-        traced(level, event, &one_line(&what.to_string()));
-    }
+    isolated(|| traced(level, event, what));
 }
 
-/// Whether there is a subscriber.
+/// Whether the program's subscriber listens to this library. One whose filter names only the program's own modules does
+/// not, and must not silence what was heard without it.
 #[cfg(feature = "tracing")]
-fn traced(level: Level, event: Option<&Event>, what: &str) -> bool {
-    use tracing::{Level as L, dispatcher, event, subscriber::NoSubscriber};
+fn traced(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool {
+    use tracing::{Level as L, event, event_enabled};
 
     use super::TARGET;
 
-    if dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>()) {
-        return false;
-    }
-    let name = event.map(|event| one_line(event.name.as_str()));
-    let session_id = event.map(|event| one_line(&event.session_id));
     macro_rules! tell {
         ($level:expr) => {
-            event!(target: TARGET, $level, event = name, session_id, "{what}")
+            event!(
+                target: TARGET,
+                $level,
+                event = event.map(|event| one_line(event.name.as_str())),
+                session_id = event.map(|event| one_line(&event.session_id)),
+                "{}",
+                one_line(&what.to_string()),
+            )
         };
     }
     match level {
@@ -58,11 +61,11 @@ fn traced(level: Level, event: Option<&Event>, what: &str) -> bool {
         Level::Info => tell!(L::INFO),
         Level::Debug => tell!(L::DEBUG),
     }
-    true
+    event_enabled!(target: TARGET, L::ERROR)
 }
 
 #[cfg(not(feature = "tracing"))]
-fn traced(_: Level, _: Option<&Event>, _: &str) -> bool {
+fn traced(_: Level, _: Option<&Event>, _: fmt::Arguments<'_>) -> bool {
     false
 }
 

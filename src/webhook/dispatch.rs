@@ -26,7 +26,8 @@ pub(super) async fn dispatch<H: EventHandler>(
 ) -> Result<Accepted, Refusal> {
     let slot = Slot::take(shared, settings.max_in_flight).ok_or(Refusal::Overloaded)?;
     let runtime = settings.runtime.clone().or_else(|| Handle::try_current().ok());
-    let mut run = Box::pin(Call::new(Arc::clone(&event), slot, runtime.clone(), delivery.clone()).run());
+    let handling = delivery.handling();
+    let mut run = Box::pin(Call::new(Arc::clone(&event), slot, runtime.clone(), handling).run());
     let first = poll_fn(|cx| {
         // The handler's timers and sockets have to belong to the runtime on which it will go on.
         let _entered = runtime.as_ref().map(Handle::enter);
@@ -55,7 +56,7 @@ fn at_deadline(handler: &impl EventHandler, event: &Event) -> Result<Accepted, R
     match isolated(|| handler.at_deadline()) {
         Some(AtDeadline::Acknowledge) => Ok(Accepted::Unfinished),
         Some(AtDeadline::Refuse) | None => {
-            isolated(|| telemetry::late(event, Refusal::DeadlinePassed));
+            telemetry::late(event, Refusal::DeadlinePassed);
             Err(Refusal::DeadlinePassed)
         }
     }
@@ -66,7 +67,7 @@ struct Call<H: EventHandler> {
     event: Arc<Event>,
     shared: Arc<Shared<H>>,
     runtime: Option<Handle>,
-    delivery: Delivery,
+    handling: Handling,
     progress: Progress,
     /// Given back last, so that a drained webhook has reported everything.
     slot: Option<Slot<H>>,
@@ -79,15 +80,14 @@ enum Progress {
 }
 
 impl<H: EventHandler> Call<H> {
-    fn new(event: Arc<Event>, slot: Slot<H>, runtime: Option<Handle>, delivery: Delivery) -> Self {
+    fn new(event: Arc<Event>, slot: Slot<H>, runtime: Option<Handle>, handling: Handling) -> Self {
         let shared = Arc::clone(&slot.0);
-        Self { event, shared, runtime, delivery, progress: Progress::Running, slot: Some(slot) }
+        Self { event, shared, runtime, handling, progress: Progress::Running, slot: Some(slot) }
     }
 
     async fn run(mut self) -> Self {
-        let handling = Handling::begin();
         let result = attempt(&self.shared.handler, &self.event).await;
-        self.delivery.handled(handling, &self.event, &result);
+        self.handling.ended(&self.event, &result);
         self.progress = match result {
             Ok(()) => {
                 // Nothing is left to be told, even if the caller takes long to ask.
@@ -105,7 +105,7 @@ impl<H: EventHandler> Call<H> {
             return Ok(Accepted::Handled);
         };
         let refusal = if error.is_unavailable() { Refusal::Unavailable } else { Refusal::HandlerFailed };
-        isolated(|| telemetry::failed(&self.event, &error, refusal));
+        telemetry::failed(&self.event, &error, refusal);
         isolated(|| drop(error));
         Err(refusal)
     }
@@ -119,12 +119,10 @@ impl<H: EventHandler> Drop for Call<H> {
         }
         // It fails where a thread is ending.
         let _entered = self.runtime.as_ref().and_then(|runtime| isolated(|| runtime.enter()));
-        self.delivery.within(|| match progress {
-            Progress::Running => {
-                isolated(|| telemetry::lost(&self.event));
-            }
+        self.handling.within(|| match progress {
+            Progress::Running => telemetry::lost(&self.event),
             Progress::Failed(error) => {
-                isolated(|| telemetry::failed_late(&self.event, &error));
+                telemetry::failed_late(&self.event, &error);
                 isolated(|| self.shared.handler.on_late_failure(&self.event, &error));
                 isolated(|| drop(error));
             }

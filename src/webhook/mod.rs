@@ -140,11 +140,11 @@ impl<H: EventHandler> Webhook<H> {
     /// [`handle`](Self::handle) for servers with other types than `http`'s.
     pub(crate) async fn answer<B: Body>(&self, head: Head<'_>, body: B) -> Answer {
         let arrived = Instant::now();
-        let delivery = Delivery::begin();
+        let mut delivery = Delivery::begin();
         let body = pin!(body);
         let mut body = Inbound::new(body);
 
-        let received = delivery.carry(self.receive(head, &mut body, &delivery, arrived)).await;
+        let received = delivery.carry(pin!(self.receive(head, &mut body, &delivery, arrived))).await;
         delivery.answered(&received);
         let mut answer = match received {
             Ok(_) => Answer::accepted(),

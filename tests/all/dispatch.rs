@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::{Answer, event_json, post, send, signed, verifier};
+use crate::support::{Answer, event_json, hang_up, post, send, signed, verifier};
 
 /// Does as the session's id says.
 #[derive(Default)]
@@ -100,10 +100,7 @@ async fn order(webhook: &Subject, orders: &str) -> Answer {
 
 /// Sends an order and hangs up after the first poll.
 async fn order_and_hang_up(webhook: &Subject, orders: &str) {
-    let answer = order(webhook, orders);
-    let mut answer = std::pin::pin!(answer);
-    let first = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
-    assert!(first, "{orders} was to wait");
+    hang_up(order(webhook, orders)).await;
 }
 
 fn finished(webhook: &Subject) -> usize {

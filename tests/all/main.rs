@@ -45,5 +45,11 @@ mod readme;
 
 mod translation;
 
+#[cfg(feature = "tracing")]
+mod log;
+
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 mod watched;
+
+#[cfg(all(feature = "tracing", feature = "metrics"))]
+mod broken_watchers;

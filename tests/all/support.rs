@@ -1,6 +1,11 @@
 //! What the tests share beside the test kit.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::Poll,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -62,6 +67,13 @@ pub(crate) async fn answer(response: Response<Full<Bytes>>) -> Answer {
 
 pub(crate) async fn send<H: EventHandler, B: Body>(webhook: &Webhook<H>, request: Request<B>) -> Answer {
     answer(webhook.handle(request).await).await
+}
+
+/// As a sender that goes once its request has arrived.
+pub(crate) async fn hang_up(answer: impl Future) {
+    let mut answer = pin!(answer);
+    let waits = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
+    assert!(waits, "it was to wait");
 }
 
 pub(crate) fn post(query: &str, body: impl Into<String>) -> Request<String> {

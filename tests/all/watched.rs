@@ -1,10 +1,5 @@
 //! What is told through `tracing` and `metrics`, and what is not.
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
-
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tencent_desk_webhook::{
     Webhook,
@@ -12,55 +7,11 @@ use tencent_desk_webhook::{
     testing::{self, Behaviour, Delivery, Recorder, TOKEN, event},
 };
 use tracing::{Instrument as _, info_span};
-use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
-    }
-
-    fn line(&self, parts: &[&str]) -> String {
-        let fits = |line: &&String| parts.iter().all(|part| line.contains(part));
-        let lines = self.lines();
-        let mut found = lines.iter().filter(fits);
-        let line = found.next().unwrap_or_else(|| panic!("{parts:?} is not in {lines:#?}"));
-        assert_eq!(found.next(), None, "{parts:?} is there once");
-        line.clone()
-    }
-}
-
-/// Everything, and each span at its end.
-fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(log.clone())
-        .with_max_level(tracing::Level::TRACE)
-        .with_span_events(FmtSpan::CLOSE)
-        .with_ansi(false)
-        .finish();
-    (log, tracing::subscriber::set_default(subscriber))
-}
+use crate::{
+    log::{Log, listen, listen_to},
+    support::hang_up,
+};
 
 fn message(session: &str) -> Delivery {
     event("Human.UserSendMsg").session(session).text("my number is 12345").delivery().request_id("r-1")
@@ -87,14 +38,39 @@ async fn a_delivery_is_a_span_that_tells_all_but_what_is_secret() {
     ] {
         assert!(span.contains(field), "{field} is not in {span}");
     }
+    tells_no_secret(&log, &delivery);
+    assert_eq!(log.lines().len(), 1, "nobody writes lines of his own: {:#?}", log.lines());
+}
+
+fn tells_no_secret(log: &Log, delivery: &Delivery) {
     let query = delivery.query();
-    let sign = query.split('&').find_map(|pair| pair.strip_prefix("Sign=")).unwrap();
+    let sign = query.split('&').find_map(|pair| pair.strip_prefix("Sign=")).unwrap_or(TOKEN);
     for line in log.lines() {
-        for secret in [TOKEN, sign, "RequestTime", "12345"] {
+        for secret in [TOKEN, sign, "RequestTime=", "12345"] {
             assert!(!line.contains(secret), "{secret} is in {line}");
         }
     }
-    assert_eq!(log.lines().len(), 1, "nobody writes lines of his own: {:#?}", log.lines());
+}
+
+#[tokio::test]
+async fn of_whoever_is_refused_nothing_secret_is_told() {
+    let webhook = Webhook::new(testing::verifier(), Recorder::default()).body_limit(1000);
+    let long = format!(r#"{{"SessionId": "12345", "Event": "{}"}}"#, "12345".repeat(1000));
+    for delivery in [
+        message("s").wrong_signature(),
+        message("s").unsigned(),
+        message("s").stale(),
+        message("s").foreign_app(),
+        Delivery::of(r#"{"SessionId": "12345", "Event": "12345", broken"#),
+        Delivery::of(r#"{"SessionId": "12345", "Event": "12345", "EventTime": "12345 o'clock"}"#),
+        Delivery::of(long),
+    ] {
+        let (log, _guard) = listen();
+        let refused = webhook.handle(delivery.request()).await.status();
+        assert!(refused.is_client_error(), "{refused}");
+        tells_no_secret(&log, &delivery);
+        assert_eq!(log.lines().len(), 2, "a warning and its span: {:#?}", log.lines());
+    }
 }
 
 #[tokio::test]
@@ -137,10 +113,115 @@ async fn failures_are_errors_within_the_span() {
     log.line(&["close", r#"outcome="unfinished""#, "error_code=0"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_is_left_without_an_ok_is_told_of() {
+    let (log, _guard) = listen();
+    let webhook = Webhook::new(testing::verifier(), Recorder::answering(AtDeadline::Refuse));
+    webhook.handler().will(Behaviour::Unavailable);
+    assert_eq!(webhook.handle(message("away").request()).await.status(), 503);
+    log.line(&["ERROR", "desk_delivery{", "told 50302: told to be unavailable"]);
+    log.line(&["close", r#"outcome="unavailable""#, "error_code=50302"]);
+
+    webhook.handler().will(Behaviour::Stall);
+    assert_eq!(webhook.handle(message("slow").request()).await.status(), 503);
+    log.line(&["WARN", "desk_delivery{", "told 50303"]);
+    webhook.handler().release();
+    webhook.drained().await;
+    log.line(&["close", r#"outcome="unavailable""#, "error_code=50303"]);
+
+    hang_up(webhook.handle(message("hangs up").request())).await;
+    log.line(&["WARN", "desk_delivery{", "nobody waits for the answer"]);
+    webhook.handler().release();
+    webhook.drained().await;
+    log.line(&["close", r#"outcome="abandoned""#, "handler_seconds="]);
+}
+
+#[test]
+fn a_handler_that_is_lost_with_its_runtime_is_told_of_in_its_span() {
+    let (log, _guard) = listen();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (handlers, servers) = (runtime(), runtime());
+    let webhook = Webhook::new(testing::verifier(), Recorder::default()).runtime(handlers.handle().clone());
+    webhook.handler().will(Behaviour::Stall);
+    let deadline = std::time::Duration::ZERO;
+    assert_eq!(
+        servers.block_on(webhook.clone().deadline(deadline).handle(message("s").request())).status(),
+        200
+    );
+    assert_eq!(webhook.in_flight(), 1);
+    drop(handlers);
+    log.line(&["ERROR", "desk_delivery{", r#"event="Human.UserSendMsg""#, "lost: "]);
+    assert_eq!(webhook.in_flight(), 0);
+}
+
+/// As where the filter names the program's own modules alone: enabling the feature shall silence nothing.
+#[test]
+fn failures_that_a_filter_drops_go_to_standard_error() {
+    const NAME: &str = "watched::failures_that_a_filter_drops_go_to_standard_error";
+    if let Ok(filter) = std::env::var("DESK_TEST_FILTER") {
+        let (log, _guard) = listen_to(&filter);
+        let webhook = Webhook::new(testing::verifier(), Recorder::default());
+        webhook.handler().will(Behaviour::Fail);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        assert_eq!(runtime.block_on(webhook.handle(message("s").request())).status(), 200);
+        assert_eq!(runtime.block_on(webhook.handle(message("s").unsigned().request())).status(), 401);
+        print!("{}", log.lines().join("\n"));
+        return;
+    }
+    let told = |filter: &str| {
+        let mut itself = std::process::Command::new(std::env::current_exe().unwrap());
+        itself.args([NAME, "--exact", "--nocapture"]).env("DESK_TEST_FILTER", filter);
+        let output = itself.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (out.contains("ERROR"), out.contains("WARN"), err.matches("told to fail").count())
+    };
+    assert_eq!(told("all=trace"), (false, false, 1));
+    assert_eq!(told("off"), (false, false, 1));
+    assert_eq!(told("all=trace,tencent_desk_webhook=error"), (true, false, 0));
+    assert_eq!(told("warn"), (true, true, 0));
+}
+
+#[test]
+fn in_flight_is_counted_up_and_down_however_a_handler_ends() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let in_flight = || {
+        let text = recorder.handle().render();
+        text.lines().find_map(|line| line.strip_prefix("desk_webhook_in_flight ")).unwrap().to_owned()
+    };
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (main, other) = (runtime(), runtime());
+    metrics::with_local_recorder(&recorder, || {
+        main.block_on(async {
+            let webhook = Webhook::new(testing::verifier(), Recorder::default());
+            for behaviour in [Behaviour::Stall, Behaviour::StallAndFail] {
+                webhook.handler().will(behaviour);
+                webhook.handle(message("s").request()).await;
+                assert_eq!(in_flight(), "1");
+                webhook.handler().release();
+                webhook.drained().await;
+                assert_eq!(in_flight(), "0");
+            }
+            for behaviour in [Behaviour::Panic, Behaviour::PanicLater, Behaviour::Fail] {
+                webhook.handler().will(behaviour);
+                webhook.handle(message("s").request()).await;
+                assert_eq!(in_flight(), "0");
+            }
+            webhook.handler().will(Behaviour::Stall);
+            webhook.clone().runtime(other.handle().clone()).handle(message("s").request()).await;
+            assert_eq!(in_flight(), "1");
+        });
+        drop(other);
+        assert_eq!(in_flight(), "0");
+    });
+}
+
 #[test]
 fn what_is_counted_is_what_the_page_lists() {
     let recorder = PrometheusBuilder::new().build_recorder();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     metrics::with_local_recorder(&recorder, || {
         runtime.block_on(async {
             let webhook = Webhook::new(testing::verifier(), Recorder::default());
@@ -150,6 +231,13 @@ fn what_is_counted_is_what_the_page_lists() {
             webhook.handle(Delivery::of("").without_command().request()).await;
             webhook.handler().will(Behaviour::Fail);
             webhook.handle(event("SessionEnd").delivery().request()).await;
+            webhook.handler().will(Behaviour::Unavailable);
+            webhook.handle(event("SessionEnd").delivery().request()).await;
+            webhook.handler().will(Behaviour::Stall);
+            webhook.handle(message("d").request()).await;
+            hang_up(webhook.handle(message("e").request())).await;
+            webhook.handler().release();
+            webhook.drained().await;
         });
     });
     let text = recorder.handle().render();
@@ -158,11 +246,15 @@ fn what_is_counted_is_what_the_page_lists() {
         r#"desk_webhook_deliveries_total{outcome="refused"} 1"#,
         r#"desk_webhook_deliveries_total{outcome="ignored"} 1"#,
         r#"desk_webhook_deliveries_total{outcome="failed"} 1"#,
+        r#"desk_webhook_deliveries_total{outcome="unavailable"} 1"#,
+        r#"desk_webhook_deliveries_total{outcome="unfinished"} 1"#,
+        r#"desk_webhook_deliveries_total{outcome="abandoned"} 1"#,
         r#"desk_webhook_refusals_total{reason="unsigned"} 1"#,
         r#"desk_webhook_refusals_total{reason="handler_failed"} 1"#,
+        r#"desk_webhook_refusals_total{reason="unavailable"} 1"#,
         r#"desk_webhook_answer_seconds_count{outcome="handled"} 2"#,
-        r#"desk_webhook_handler_seconds_count{category="message",result="ok"} 2"#,
-        r#"desk_webhook_handler_seconds_count{category="session_end",result="error"} 1"#,
+        r#"desk_webhook_handler_seconds_count{category="message",result="ok"} 4"#,
+        r#"desk_webhook_handler_seconds_count{category="session_end",result="error"} 2"#,
         "desk_webhook_in_flight 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -29,4 +29,11 @@ mod fleet;
 mod tls;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]
+#[path = "../all/log.rs"]
+mod log;
+
+#[cfg(all(feature = "tracing", feature = "metrics"))]
 mod watched;
+
+#[cfg(all(feature = "tracing", feature = "metrics"))]
+mod attempts;
