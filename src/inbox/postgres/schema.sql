@@ -32,6 +32,8 @@ CREATE TABLE dead_letter (
     error bytea NOT NULL,
     json bytea NOT NULL
 );
+-- For deleting the old ones, and for counting all of them without reading what they hold.
+CREATE INDEX dead_letter_died ON dead_letter (died);
 
 -- What tells a repeat, of these events and of those that are done.
 CREATE TABLE seen (

@@ -19,6 +19,8 @@ CREATE TABLE dead_letter (
     error TEXT NOT NULL,
     json TEXT NOT NULL
 );
+-- For deleting the old ones, and for counting all of them without reading what they hold.
+CREATE INDEX dead_letter_died ON dead_letter (died);
 
 -- What tells a repeat, of these events and of those that are done. AUTOINCREMENT: no number is given twice.
 CREATE TABLE seen (
