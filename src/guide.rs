@@ -10,29 +10,30 @@
 //! * [`troubleshooting`]: by `ErrorCode`.
 //! * [`capturing`]: a real delivery, for a report that leaks nobody's data.
 
-#[doc = include_str!("../docs/console.md")]
-pub mod console {}
+/// The pages end with links to each other's files, for those who read them there. Of two definitions the first one counts.
+macro_rules! page {
+    ($name:ident) => {
+        /// [`console`]: crate::guide::console
+        /// [`mounting`]: crate::guide::mounting
+        /// [`testing`]: crate::guide::testing
+        /// [`production`]: crate::guide::production
+        /// [`tokens`]: crate::guide::tokens
+        /// [`proxies`]: crate::guide::proxies
+        /// [`watching`]: crate::guide::watching
+        /// [`troubleshooting`]: crate::guide::troubleshooting
+        /// [`capturing`]: crate::guide::capturing
+        #[doc = ""]
+        #[doc = include_str!(concat!("../docs/", stringify!($name), ".md"))]
+        pub mod $name {}
+    };
+}
 
-#[doc = include_str!("../docs/mounting.md")]
-pub mod mounting {}
-
-#[doc = include_str!("../docs/testing.md")]
-pub mod testing {}
-
-#[doc = include_str!("../docs/production.md")]
-pub mod production {}
-
-#[doc = include_str!("../docs/tokens.md")]
-pub mod tokens {}
-
-#[doc = include_str!("../docs/proxies.md")]
-pub mod proxies {}
-
-#[doc = include_str!("../docs/watching.md")]
-pub mod watching {}
-
-#[doc = include_str!("../docs/troubleshooting.md")]
-pub mod troubleshooting {}
-
-#[doc = include_str!("../docs/capturing.md")]
-pub mod capturing {}
+page!(console);
+page!(mounting);
+page!(testing);
+page!(production);
+page!(tokens);
+page!(proxies);
+page!(watching);
+page!(troubleshooting);
+page!(capturing);

@@ -90,8 +90,8 @@ pub trait EventHandler: Send + Sync + 'static {
     }
 
     /// `on_event` has failed with nobody left to be told: the sender had its answer, or had hung up. Called exactly once
-    /// for such a failure, after it was written to standard error or told to `tracing`: on whichever thread noticed it, and inside the runtime on
-    /// which handlers go on, so that it may spawn. It should be quick.
+    /// for such a failure, after it was written to standard error or told to `tracing`: on whichever thread noticed it,
+    /// and inside the runtime on which handlers go on, so that it may spawn. It should be quick.
     fn on_late_failure(&self, event: &Event, error: &HandlerError) {
         let _ = (event, error);
     }

@@ -76,8 +76,8 @@ impl<H: EventHandler> Dispatcher<H> {
         self
     }
 
-    /// How long a session stays with a worker that gives no sign of life; at least 1 s, at most a day. Default: 10 s. It is renewed three
-    /// times in that time, however long a handler takes.
+    /// How long a session stays with a worker that gives no sign of life; at least 1 s, at most a day. Default: 10 s. It is
+    /// renewed three times in that time, however long a handler takes.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
         self

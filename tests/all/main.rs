@@ -45,6 +45,8 @@ mod readme;
 
 mod translation;
 
+mod pages;
+
 #[cfg(feature = "tracing")]
 mod log;
 
