@@ -192,6 +192,12 @@ async fn the_consoles_url_check_is_answered_and_nothing_else_without_a_command()
     let event = event_json("SessionBegin").to_string();
     assert_eq!(send(&webhook, post(&probe, event.clone())).await.code, 40301);
     assert_eq!(send(&webhook, post(&format!("Sign={SIGN}"), "")).await.code, 40301);
+    assert_eq!(send(&webhook, post("", "")).await.code, 40301);
+    assert_eq!(send(&webhook, post(&format!("SdkAppid={APP}"), "")).await.code, 40101);
+    let unsigned = Webhook::new(Verifier::dangerous_unsigned(APP), recorder.clone());
+    for query in [String::new(), format!("SdkAppid={APP}"), probe.clone()] {
+        assert!(send(&unsigned, post(&query, "")).await.is_ok(), "{query}");
+    }
     assert_eq!(send(&webhook, post(&format!("CallbackCommand={COMMAND}&{probe}"), "")).await.code, 40301);
     assert_eq!(recorder.calls().len(), 0);
 }
