@@ -1,4 +1,47 @@
 //! Your side: what to do with each kind of event.
+//!
+//! Implement [`EventHandler`]: one method for each category of events you care about, or `on_event` for all of them. What
+//! a method returns decides what the sender is told, as long as it waits, and who hears of a failure otherwise:
+//!
+//! | the handler | the sender, while it waits | later |
+//! |---|---|---|
+//! | `Ok(())` | OK | |
+//! | an error by `?`, or a panic | status 200, `FAIL`, 20001 | [`on_late_failure`](EventHandler::on_late_failure) |
+//! | [`HandlerError::unavailable`] | status 503, 50302 | the same |
+//! | [`HandlerError::permanent`] | status 200, `FAIL`, 20001 | the same |
+//! | has not ended at the deadline | OK, or 503 with 50303, by [`at_deadline`](EventHandler::at_deadline) | it goes on |
+//!
+//! Behind the [inbox](crate#what-was-acknowledged-and-then-lost) nobody waits: an error is tried again, and one that is
+//! permanent is not.
+//!
+//! ```
+//! use tencent_desk_webhook::{Event, EventHandler, HandlerError, HandlerResult, async_trait, event::Satisfaction};
+//!
+//! struct Ratings {
+//!     last: &'static str, // a file
+//! }
+//!
+//! #[async_trait]
+//! impl EventHandler for Ratings {
+//!     async fn on_satisfaction(&self, _: &Event, rating: &Satisfaction) -> HandlerResult {
+//!         let Some(stars) = rating.stars else {
+//!             return Err(HandlerError::permanent("a rating without stars"));
+//!         };
+//!         std::fs::write(self.last, stars.to_string())?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), serde_json::Error> {
+//! # let event = |stars: u8| serde_json::from_str::<Event>(&format!(
+//! #     r#"{{"SdkAppid": 7, "SessionId": "s", "Event": "SatisfactionSelected", "EventTime": 0, "SatisfactionSelected": {stars}}}"#
+//! # ));
+//! let ratings = Ratings { last: "/nowhere/last" };
+//! assert!(ratings.on_event(&event(0)?).await.unwrap_err().is_permanent());
+//! assert!(!ratings.on_event(&event(5)?).await.unwrap_err().is_permanent()); // the disk may be back tomorrow
+//! # Ok(())
+//! # }
+//! ```
 
 use std::{any::Any, error::Error, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 

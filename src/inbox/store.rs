@@ -2,6 +2,18 @@
 //!
 //! The dispatcher above is the same for every engine. To add one of your own, implement [`Store`] and hand it to
 //! [`Inbox::over`](super::Inbox::over); the two engines that come with the library do nothing more.
+//!
+//! An event's life, in the order of calls:
+//!
+//! 1. [`append`](Store::append) stores it at the end of its *lane*, that is its session, or knows it for a duplicate.
+//! 2. [`claim`](Store::claim) gives the lane to a worker, for the time of a lease, with its first events.
+//! 3. [`renew`](Store::renew) keeps the lane while the handler works.
+//! 4. [`finish`](Store::finish) records what became of the events: done, to be tried again, or dead; and gives the lane
+//!    back. [`changed`](Store::changed) tells whoever waits.
+//! 5. [`forget`](Store::forget) deletes its key, long after it is done.
+//!
+//! [`stats`](Store::stats), [`dead_letters`](Store::dead_letters), [`requeue`](Store::requeue) and [`purge`](Store::purge)
+//! are for operators. `tests/inbox/memory.rs` in the repository is a whole engine in 200 lines.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,32 @@
 //! The flow of a delivery: query → verify → body → parse → dispatch → response.
+//!
+//! A [`Webhook`] is made once, of a [`Verifier`], which says whose deliveries are let in, and of a handler. Its clones are
+//! mounted where requests come in, and one is kept for what is to be done meanwhile:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
+//!
+//! struct Support;
+//! impl EventHandler for Support {}
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let app = 1_400_000_000;
+//! let webhook = Webhook::new(Verifier::signed(app, "the console's token"), Support).deadline(Duration::from_secs(1));
+//!
+//! let mounted = webhook.clone(); // `any(mounted)` in axum, `web::route().to(mounted)` in actix-web, or called by hand:
+//! let unsigned = || http::Request::post("/?SdkAppid=1400000000").body(String::new()).unwrap();
+//! assert_eq!(mounted.handle(unsigned()).await.status(), 401);
+//!
+//! // The token changes while it runs, for all clones:
+//! webhook.set_verifier(Verifier::signed(app, "the next token").also_accept("the console's token"));
+//! assert_eq!(mounted.handle(unsigned()).await.status(), 401);
+//!
+//! // After the server has ended, and before the program does: handlers may still run.
+//! webhook.drained().await;
+//! assert_eq!(webhook.in_flight(), 0);
+//! # }
+//! ```
 
 mod head;
 
