@@ -124,7 +124,7 @@ fn prepare(mut connection: Connection, path: &Path) -> Result<Connection, InboxE
 }
 
 /// FULL: a commit is on the disk when it returns. The fullfsyncs make that true on macOS. Small checkpoints: whoever is being
-/// accepted meanwhile waits for one, and a large one in the background disturbs for longer (`benches/inbox.rs`). A log that
+/// accepted meanwhile waits for one, and a large one in the background disturbs for longer (`benches/inbox`). A log that
 /// has grown in a rush shrinks again.
 const SETTINGS: &str = "
     PRAGMA synchronous = FULL;
