@@ -15,7 +15,7 @@ pub(crate) fn failed(event: &Event, error: &HandlerError, refusal: Refusal) {
 pub(crate) fn late(event: &Event, refusal: Refusal) {
     let code = refusal.code();
     let what = format_args!("the handler did not finish in time, and the sender was told {code}");
-    say(Level::Warn, Some(event), what);
+    say(Level::Error, Some(event), what);
 }
 
 pub(crate) fn failed_late(event: &Event, error: &HandlerError) {

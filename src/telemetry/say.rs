@@ -7,7 +7,7 @@ use std::{fmt, io::Write as _};
 
 use crate::{event::Event, isolate::isolated};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Error,
     Warn,
@@ -21,12 +21,14 @@ pub(super) fn say(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>)
     // A handler's error says what it likes, or panics.
     let what = isolated(|| what.to_string()).unwrap_or_else(|| "a failure whose text panicked".to_owned());
     let told = isolated(|| traced(level, event, format_args!("{what}"))).unwrap_or_default();
-    if !told {
-        let of = event.map(|event| format!("{} of session {}: ", event.name, event.session_id));
-        let line = format!("tencent-desk-webhook: {}{}", one_line(&of.unwrap_or_default()), one_line(&what));
-        // Where standard error has gone there is nobody to tell.
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    // A filter that names only the program's own modules must not silence failures that were heard without it.
+    if told || level != Level::Error && somebody_listens() {
+        return;
     }
+    let of = event.map(|event| format!("{} of session {}: ", event.name, event.session_id));
+    let line = format!("tencent-desk-webhook: {}{}", one_line(&of.unwrap_or_default()), one_line(&what));
+    // Where standard error has gone there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// What is worth knowing where somebody listens.
@@ -34,14 +36,22 @@ pub(super) fn note(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>
     isolated(|| traced(level, event, what));
 }
 
-/// Whether the program's subscriber listens to this library. One whose filter names only the program's own modules does
-/// not, and must not silence what was heard without it.
+/// Whether anybody wanted it.
 #[cfg(feature = "tracing")]
 fn traced(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool {
-    use tracing::{Level as L, event, event_enabled};
+    use std::cell::Cell;
+
+    use tracing::{Level as L, event};
 
     use super::TARGET;
 
+    // A field's value is asked for only where the event is wanted. To ask beforehand (`event_enabled!`) would spoil the state
+    // of filters of single layers, and the next event, whoever's, would be lost to them.
+    let wanted = Cell::new(false);
+    let text = || {
+        wanted.set(true);
+        one_line(&what.to_string())
+    };
     macro_rules! tell {
         ($level:expr) => {
             event!(
@@ -50,7 +60,7 @@ fn traced(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool
                 event = event.map(|event| one_line(event.name.as_str())),
                 session_id = event.map(|event| one_line(&event.session_id)),
                 "{}",
-                one_line(&what.to_string()),
+                text(),
             )
         };
     }
@@ -61,11 +71,23 @@ fn traced(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool
         Level::Info => tell!(L::INFO),
         Level::Debug => tell!(L::DEBUG),
     }
-    event_enabled!(target: TARGET, L::ERROR)
+    wanted.get()
+}
+
+#[cfg(feature = "tracing")]
+fn somebody_listens() -> bool {
+    use tracing::{dispatcher, subscriber::NoSubscriber};
+
+    !dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>())
 }
 
 #[cfg(not(feature = "tracing"))]
 fn traced(_: Level, _: Option<&Event>, _: fmt::Arguments<'_>) -> bool {
+    false
+}
+
+#[cfg(not(feature = "tracing"))]
+fn somebody_listens() -> bool {
     false
 }
 

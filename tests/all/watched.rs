@@ -7,9 +7,10 @@ use tencent_desk_webhook::{
     testing::{self, Behaviour, Delivery, Recorder, TOKEN, event},
 };
 use tracing::{Instrument as _, info_span};
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _};
 
 use crate::{
-    log::{Log, listen, listen_to},
+    log::{Log, listen, listen_to, subscribe},
     support::hang_up,
 };
 
@@ -124,7 +125,7 @@ async fn whoever_is_left_without_an_ok_is_told_of() {
 
     webhook.handler().will(Behaviour::Stall);
     assert_eq!(webhook.handle(message("slow").request()).await.status(), 503);
-    log.line(&["WARN", "desk_delivery{", "told 50303"]);
+    log.line(&["ERROR", "desk_delivery{", "told 50303"]);
     webhook.handler().release();
     webhook.drained().await;
     log.line(&["close", r#"outcome="unavailable""#, "error_code=50303"]);
@@ -180,6 +181,26 @@ fn failures_that_a_filter_drops_go_to_standard_error() {
     assert_eq!(told("off"), (false, false, 1));
     assert_eq!(told("all=trace,tencent_desk_webhook=error"), (true, false, 0));
     assert_eq!(told("warn"), (true, true, 0));
+}
+
+/// As `tracing` is set up where a program writes two logs.
+#[tokio::test]
+async fn with_filters_of_single_layers_nobody_elses_event_is_lost() {
+    let (mine, all) = (Log::default(), Log::default());
+    let layer = |log: &Log, filter: &str| {
+        let layer = tracing_subscriber::fmt::layer().with_writer(log.clone()).with_ansi(false);
+        layer.with_filter(EnvFilter::new(filter))
+    };
+    let layers = layer(&mine, "all=info").and_then(layer(&all, "all=info,tencent_desk_webhook=error"));
+    let _guard = subscribe(tracing_subscriber::registry().with(layers));
+    let webhook = Webhook::new(testing::verifier(), Recorder::default());
+    webhook.handler().will(Behaviour::Fail);
+    for delivery in [message("fails"), message("refused").unsigned(), message("fails")] {
+        webhook.handle(delivery.request()).await;
+        tracing::info!("the program's own line");
+    }
+    assert_eq!(mine.lines().len(), 3, "{:#?}", mine.lines());
+    assert_eq!(all.lines().len(), 5, "{:#?}", all.lines());
 }
 
 #[test]
