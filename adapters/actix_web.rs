@@ -24,11 +24,11 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
 use crate::{
-    EventHandler, Webhook,
+    Deliver, Webhook,
     webhook::{Answer, Head, JSON, is_identity},
 };
 
-impl<H: EventHandler> Handler<(HttpRequest, Payload)> for Webhook<H> {
+impl<H: Deliver> Handler<(HttpRequest, Payload)> for Webhook<H> {
     type Output = HttpResponse;
     type Future = Pin<Box<dyn Future<Output = HttpResponse>>>;
 

@@ -4,14 +4,14 @@ use std::{future::Future, pin::Pin};
 
 use axum::{body::Body, extract::Request, handler::Handler, response::Response};
 
-use crate::{EventHandler, Webhook};
+use crate::{Deliver, Webhook};
 
 /// Tells this implementation apart from axum's own for functions.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Via;
 
-impl<H: EventHandler, S> Handler<Via, S> for Webhook<H> {
+impl<H: Deliver, S> Handler<Via, S> for Webhook<H> {
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(self, request: Request, _state: S) -> Self::Future {

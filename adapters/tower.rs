@@ -13,11 +13,11 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
-use crate::{EventHandler, Webhook};
+use crate::{Deliver, Webhook};
 
 impl<H, B> Service<Request<B>> for Webhook<H>
 where
-    H: EventHandler,
+    H: Deliver,
     B: Body + Send + 'static,
 {
     type Response = Response<Full<Bytes>>;

@@ -104,7 +104,7 @@ pub use async_trait::async_trait;
 pub use self::{
     error::Refusal,
     event::Event,
-    handler::{EventHandler, HandlerError, HandlerResult},
+    handler::{Deliver, EventHandler, HandlerError, HandlerResult, Middleware, Next},
     webhook::{Verifier, Webhook},
 };
 

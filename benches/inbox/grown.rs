@@ -1,6 +1,6 @@
 //! The same acceptance with an empty store and with one that holds much.
 
-use tencent_desk_webhook::EventHandler as _;
+use tencent_desk_webhook::Deliver as _;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -49,7 +49,7 @@ async fn fill(place: Place) {
         let (inbox, event) = (inbox.clone(), event.clone());
         senders.spawn(async move {
             for number in (sender..500_000).step_by(SENDERS as usize) {
-                inbox.on_event(&event(u64::MAX / 2 + number)).await.unwrap();
+                inbox.deliver(&event(u64::MAX / 2 + number)).await.unwrap();
             }
         });
     }

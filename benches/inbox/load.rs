@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tencent_desk_webhook::EventHandler as _;
+use tencent_desk_webhook::Deliver as _;
 use tokio::task::JoinSet;
 
 use crate::place::{Place, events};
@@ -64,7 +64,7 @@ pub(crate) async fn accept(place: Place) -> Measured {
     let (inbox, event) = (place.open().await, events());
     load(move |number| {
         let (inbox, event) = (inbox.clone(), event(number));
-        async move { inbox.on_event(&event).await.unwrap() }
+        async move { inbox.deliver(&event).await.unwrap() }
     })
     .await
 }

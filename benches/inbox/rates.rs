@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tencent_desk_webhook::{EventHandler as _, inbox::Inbox};
+use tencent_desk_webhook::{Deliver as _, inbox::Inbox};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -119,7 +119,7 @@ async fn one_each(url: String, schema: String) -> Measured {
     let (inboxes, event) = (Arc::new(inboxes), events());
     load(move |number| {
         let (inboxes, event) = (Arc::clone(&inboxes), event(number));
-        async move { inboxes[number as usize % inboxes.len()].on_event(&event).await.unwrap() }
+        async move { inboxes[number as usize % inboxes.len()].deliver(&event).await.unwrap() }
     })
     .await
 }

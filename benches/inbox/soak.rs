@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tencent_desk_webhook::EventHandler as _;
+use tencent_desk_webhook::Deliver as _;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -62,7 +62,7 @@ async fn million(place: Place, size: impl Fn() -> u64) {
                 event.time = time;
                 event.client_user_id = None;
                 event.session_id = format!("{}-{number}", event.session_id);
-                inbox.on_event(&event).await.unwrap();
+                inbox.deliver(&event).await.unwrap();
             }
         });
     }

@@ -23,7 +23,7 @@ use super::{
     store::Store,
 };
 use crate::{
-    handler::EventHandler,
+    handler::Deliver,
     telemetry::{self, Trouble},
 };
 
@@ -44,7 +44,7 @@ struct Settings {
     grace: Duration,
 }
 
-impl<H: EventHandler> Dispatcher<H> {
+impl<H: Deliver> Dispatcher<H> {
     pub(super) fn new(inbox: Inbox, handler: H) -> Self {
         let backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(60) };
         let settings = Settings {
@@ -153,11 +153,7 @@ const WATCH: Duration = Duration::from_secs(10);
 /// How long recording may take for those that were cut off.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-async fn run<H: EventHandler>(
-    store: Arc<dyn Store>,
-    courier: Arc<Courier<H>>,
-    settings: Settings,
-) -> Drained {
+async fn run<H: Deliver>(store: Arc<dyn Store>, courier: Arc<Courier<H>>, settings: Settings) -> Drained {
     let leases = Leases::default();
     let working = async {
         let lanes = deliver(&*store, &courier, &leases, &settings).await;
@@ -186,7 +182,7 @@ async fn watch(store: &dyn Store) -> Infallible {
 type Lanes = JoinSet<Option<Instant>>;
 
 /// Claims and delivers until it is to stop, and gives back the lanes that still run.
-async fn deliver<H: EventHandler>(
+async fn deliver<H: Deliver>(
     store: &dyn Store,
     courier: &Arc<Courier<H>>,
     leases: &Leases,
@@ -235,7 +231,7 @@ async fn deliver<H: EventHandler>(
     lanes
 }
 
-async fn drain<H: EventHandler>(
+async fn drain<H: Deliver>(
     store: &dyn Store,
     courier: &Courier<H>,
     mut lanes: Lanes,

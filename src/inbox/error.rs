@@ -1,5 +1,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
+use crate::handler::with_sources;
+
 /// Why the store could not do something, and what can be done about it. No secret is in it.
 #[derive(Clone)]
 pub struct InboxError(Arc<str>);
@@ -11,20 +13,10 @@ impl InboxError {
         Self(text.into().into())
     }
 
-    /// With this text, and what `cause` and its own causes say.
+    /// With this text, and the texts of `cause` and its sources.
     #[must_use]
     pub fn caused(text: impl fmt::Display, cause: &dyn Error) -> Self {
-        let mut whole = format!("{text}: {cause}");
-        let mut next = cause.source();
-        while let Some(cause) = next {
-            let said = cause.to_string();
-            // Many an error has its cause's text in its own.
-            if !whole.contains(&said) {
-                whole = format!("{whole}: {said}");
-            }
-            next = cause.source();
-        }
-        Self::new(whole)
+        Self::new(format!("{text}: {}", with_sources(cause)))
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    handler::{EventHandler, HandlerError, attempt},
+    handler::{Deliver, HandlerError, attempt},
     isolate::isolated,
     telemetry::{self, Attempt},
 };
@@ -62,7 +62,7 @@ type Buried = Option<Box<(Event, HandlerError, Attempt)>>;
 /// each its own.
 const RECORD_AFTER: Duration = Duration::from_millis(100);
 
-impl<H: EventHandler> Courier<H> {
+impl<H: Deliver> Courier<H> {
     /// Delivers what the lane has brought, and gives it back. Tells when its retry is due, if there is one.
     pub(super) async fn deliver(self: Arc<Self>, lane: Lane, held: Held) -> Option<Instant> {
         let mut outcome = Outcome::of(lane.claim);
@@ -127,7 +127,7 @@ impl<H: EventHandler> Courier<H> {
             watched.ended("done");
             return Verdict::Done;
         };
-        let said = isolated(|| error.to_string()).unwrap_or_else(|| "(its text panicked)".to_owned());
+        let said = isolated(|| format!("{error:#}")).unwrap_or_else(|| "(its text panicked)".to_owned());
         let failure = Failure::new(waiting.id, attempts, said.chars().take(ERROR_LIMIT).collect());
         if error.is_permanent() || attempts >= self.attempts {
             watched.ended("dead");
@@ -161,7 +161,7 @@ impl<H: EventHandler> Courier<H> {
             };
             if held {
                 watched.was_last(&event, &failure.error, failure.id);
-                watched.within(|| isolated(|| self.handler.on_late_failure(&event, &error)));
+                watched.within(|| isolated(|| self.handler.late(&event, &error)));
             }
             isolated(|| drop(error));
         }

@@ -1,7 +1,7 @@
 //! The durable inbox: acknowledge once the event is on disk, deliver it afterwards, in order, until it is done.
 //!
 //! The sender wants an answer within 2 seconds and repeats little, so what was acknowledged must survive here. An [`Inbox`]
-//! is an [`EventHandler`] that stores each event and returns; workers hand the stored events to your handler.
+//! receives deliveries in a handler's place: it stores each event and returns, and workers hand the stored events to your handler.
 //!
 //! ```
 //! # #[cfg(not(feature = "sqlite"))]
@@ -87,7 +87,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use tokio::{runtime::Handle, time::sleep};
 
 use self::{
@@ -102,7 +101,7 @@ pub use self::{
 };
 use crate::{
     event::Event,
-    handler::{AtDeadline, EventHandler, HandlerError, HandlerResult},
+    handler::{AtDeadline, Deliver, Delivering, HandlerError, Sealed},
     telemetry::{self, Trouble},
 };
 
@@ -203,7 +202,7 @@ impl Inbox {
 
     /// Delivers the stored events to `handler`, once [`start`](Dispatcher::start)ed: to its `on_event`. What is given up is
     /// told to its `on_late_failure`.
-    pub fn deliver_to<H: EventHandler>(&self, handler: H) -> Dispatcher<H> {
+    pub fn deliver_to<H: Deliver>(&self, handler: H) -> Dispatcher<H> {
         Dispatcher::new(self.clone(), handler)
     }
 }
@@ -250,27 +249,33 @@ impl Inbox {
     }
 }
 
-#[async_trait]
-impl EventHandler for Inbox {
-    async fn on_event(&self, event: &Event) -> HandlerResult {
-        let arrival = NewEvent::new(event).map_err(HandlerError::permanent)?;
-        match self.shared.arrivals.commit(arrival).await {
-            Ok(Appended::Stored) => {
-                telemetry::stored();
-                Ok(())
+impl Deliver for Inbox {
+    fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
+        Box::pin(async move {
+            let arrival = NewEvent::new(event).map_err(HandlerError::permanent)?;
+            match self.shared.arrivals.commit(arrival).await {
+                Ok(Appended::Stored) => {
+                    telemetry::stored();
+                    Ok(())
+                }
+                Ok(Appended::Duplicate) => {
+                    telemetry::duplicate(event);
+                    Ok(())
+                }
+                Err(error) => Err(HandlerError::unavailable(format!("the inbox has not stored it: {error}"))),
             }
-            Ok(Appended::Duplicate) => {
-                telemetry::duplicate(event);
-                Ok(())
-            }
-            Err(error) => Err(HandlerError::unavailable(format!("the inbox has not stored it: {error}"))),
-        }
+        })
     }
 
     fn at_deadline(&self) -> AtDeadline {
         AtDeadline::Refuse
     }
+
+    /// The sender got 503, and the log has the reason.
+    fn late(&self, _: &Event, _: &HandlerError) {}
 }
+
+impl Sealed for Inbox {}
 
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

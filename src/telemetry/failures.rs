@@ -8,7 +8,7 @@ pub(crate) fn failed(event: &Event, error: &HandlerError, refusal: Refusal) {
     say(
         Level::Error,
         Some(event),
-        format_args!("the handler failed, and the sender was told {code}: {error}"),
+        format_args!("the handler failed, and the sender was told {code}: {error:#}"),
     );
 }
 
@@ -19,7 +19,7 @@ pub(crate) fn late(event: &Event, refusal: Refusal) {
 }
 
 pub(crate) fn failed_late(event: &Event, error: &HandlerError) {
-    say(Level::Error, Some(event), format_args!("the handler failed with nobody left to be told: {error}"));
+    say(Level::Error, Some(event), format_args!("the handler failed with nobody left to be told: {error:#}"));
 }
 
 pub(crate) fn lost(event: &Event) {

@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::yield_now};
 
 use crate::{
     event::{Event, Message, Satisfaction, SessionBegin, SessionEnd, Transfer},
-    handler::{AtDeadline, EventHandler, HandlerError, HandlerResult},
+    handler::{EventHandler, HandlerError, HandlerResult},
 };
 
 /// Remembers every event that it gets, and which method got it. Clones share what they remember.
@@ -33,7 +33,6 @@ struct Shared {
     called: watch::Sender<usize>,
     finished: watch::Sender<usize>,
     released: watch::Sender<usize>,
-    at_deadline: AtDeadline,
 }
 
 #[derive(Debug, Default)]
@@ -78,18 +77,12 @@ pub enum Behaviour {
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self::answering(AtDeadline::Acknowledge)
+        let [called, finished, released] = std::array::from_fn(|_| watch::Sender::new(0));
+        Self(Arc::new(Shared { memory: Mutex::default(), called, finished, released }))
     }
 }
 
 impl Recorder {
-    /// One that answers so for a call that has not ended at the deadline.
-    #[must_use]
-    pub fn answering(at_deadline: AtDeadline) -> Self {
-        let [called, finished, released] = std::array::from_fn(|_| watch::Sender::new(0));
-        Self(Arc::new(Shared { memory: Mutex::default(), called, finished, released, at_deadline }))
-    }
-
     /// What it does from the next call on.
     pub fn will(&self, behaviour: Behaviour) {
         self.memory().behaviour = behaviour;
@@ -205,9 +198,5 @@ impl EventHandler for Recorder {
 
     fn on_late_failure(&self, event: &Event, error: &HandlerError) {
         self.memory().late_failures.push((event.clone(), error.to_string()));
-    }
-
-    fn at_deadline(&self) -> AtDeadline {
-        self.0.at_deadline
     }
 }

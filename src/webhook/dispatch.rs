@@ -11,13 +11,13 @@ use super::{Settings, Shared, timer};
 use crate::{
     error::Refusal,
     event::Event,
-    handler::{AtDeadline, EventHandler, HandlerError, attempt},
+    handler::{AtDeadline, Deliver, HandlerError, attempt},
     isolate::isolated,
     telemetry::{self, Accepted, Delivery, Handling},
 };
 
 /// Ends with the handler's answer, or at the deadline.
-pub(super) async fn dispatch<H: EventHandler>(
+pub(super) async fn dispatch<H: Deliver>(
     event: Arc<Event>,
     shared: &Arc<Shared<H>>,
     settings: &Settings,
@@ -46,16 +46,16 @@ pub(super) async fn dispatch<H: EventHandler>(
             match timer::within(left, settings.runtime.as_ref(), task).await? {
                 Some(Ok(call)) => call.hear(),
                 Some(Err(_)) => Err(Refusal::Interrupted),
-                None => at_deadline(&shared.handler, &event),
+                None => at_deadline(&shared.handler, settings, &event),
             }
         }
     }
 }
 
-fn at_deadline(handler: &impl EventHandler, event: &Event) -> Result<Accepted, Refusal> {
-    match isolated(|| handler.at_deadline()) {
-        Some(AtDeadline::Acknowledge) => Ok(Accepted::Unfinished),
-        Some(AtDeadline::Refuse) | None => {
+fn at_deadline(handler: &impl Deliver, settings: &Settings, event: &Event) -> Result<Accepted, Refusal> {
+    match (handler.at_deadline(), settings.at_deadline) {
+        (AtDeadline::Acknowledge, AtDeadline::Acknowledge) => Ok(Accepted::Unfinished),
+        (AtDeadline::Refuse, _) | (_, AtDeadline::Refuse) => {
             telemetry::late(event, Refusal::DeadlinePassed);
             Err(Refusal::DeadlinePassed)
         }
@@ -63,7 +63,7 @@ fn at_deadline(handler: &impl EventHandler, event: &Event) -> Result<Accepted, R
 }
 
 /// One event in its handler's hands. Whoever drops it unheard thereby reports how it ended, so exactly one does.
-struct Call<H: EventHandler> {
+struct Call<H: Deliver> {
     event: Arc<Event>,
     shared: Arc<Shared<H>>,
     runtime: Option<Handle>,
@@ -79,7 +79,7 @@ enum Progress {
     Settled,
 }
 
-impl<H: EventHandler> Call<H> {
+impl<H: Deliver> Call<H> {
     fn new(event: Arc<Event>, slot: Slot<H>, runtime: Option<Handle>, handling: Handling) -> Self {
         let shared = Arc::clone(&slot.0);
         Self { event, shared, runtime, handling, progress: Progress::Running, slot: Some(slot) }
@@ -111,7 +111,7 @@ impl<H: EventHandler> Call<H> {
     }
 }
 
-impl<H: EventHandler> Drop for Call<H> {
+impl<H: Deliver> Drop for Call<H> {
     fn drop(&mut self) {
         let progress = std::mem::replace(&mut self.progress, Progress::Settled);
         if let Progress::Settled = progress {
@@ -123,7 +123,7 @@ impl<H: EventHandler> Drop for Call<H> {
             Progress::Running => telemetry::lost(&self.event),
             Progress::Failed(error) => {
                 telemetry::failed_late(&self.event, &error);
-                isolated(|| self.shared.handler.on_late_failure(&self.event, &error));
+                isolated(|| self.shared.handler.late(&self.event, &error));
                 isolated(|| drop(error));
             }
             Progress::Settled => {}

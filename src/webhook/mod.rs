@@ -75,7 +75,7 @@ pub use self::{
 };
 use crate::{
     error::Refusal,
-    handler::EventHandler,
+    handler::{AtDeadline, Deliver},
     telemetry::{self, Accepted, Delivery},
 };
 
@@ -109,11 +109,12 @@ struct Settings {
     body_limit: usize,
     read_timeout: Duration,
     deadline: Duration,
+    at_deadline: AtDeadline,
     max_in_flight: usize,
     runtime: Option<Handle>,
 }
 
-impl<H: EventHandler> Webhook<H> {
+impl<H: Deliver> Webhook<H> {
     /// Make it inside the tokio runtime on which handlers are to run, if need be: in `main` under `#[tokio::main]`, never
     /// in actix-web's `App` factory, whose workers take their runtime with them when they shut down.
     #[must_use]
@@ -124,6 +125,7 @@ impl<H: EventHandler> Webhook<H> {
             body_limit: 1024 * 1024,
             read_timeout: Duration::from_secs(1),
             deadline: Duration::from_millis(1500),
+            at_deadline: AtDeadline::Acknowledge,
             max_in_flight: 1024,
             runtime: Handle::try_current().ok(),
         };
@@ -209,7 +211,7 @@ impl<H: EventHandler> Webhook<H> {
 }
 
 /// Limits. Each setter belongs before the first clone: a clone made earlier keeps its own.
-impl<H: EventHandler> Webhook<H> {
+impl<H: Deliver> Webhook<H> {
     /// How many bytes a body may have. Default: 1 MiB, as public receivers of the vendor's callbacks cap it; the vendor
     /// documents no maximum.
     #[must_use]
@@ -227,10 +229,18 @@ impl<H: EventHandler> Webhook<H> {
 
     /// When the sender gets its answer at the latest, counted from the first poll of [`handle`](Self::handle). Default:
     /// 1.5 s, as the sender gives up after 2 s (the vendor's webhook overview, trtc.io document 34354). A handler that is
-    /// not done by then goes on; [`EventHandler::at_deadline`] decides what the sender is told.
+    /// not done by then goes on, and [`at_deadline`](Self::at_deadline) decides the response.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadline = deadline;
+        self
+    }
+
+    /// The response to a sender whose event is not done at the [deadline](Self::deadline). Default: `Acknowledge`. Set `Refuse` for
+    /// a handler of your own that stores events durably. With the inbox it is always `Refuse`.
+    #[must_use]
+    pub fn at_deadline(mut self, at_deadline: AtDeadline) -> Self {
+        self.settings.at_deadline = at_deadline;
         self
     }
 
@@ -251,7 +261,7 @@ impl<H: EventHandler> Webhook<H> {
     }
 }
 
-impl<H: EventHandler> Webhook<H> {
+impl<H: Deliver> Webhook<H> {
     /// Exchanges the verifier, for all clones and from the next request on: to change tokens while running.
     pub fn set_verifier(&self, verifier: Verifier) {
         *self.shared.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use tokio::time::Instant;
 
 use super::{Answer, Webhook, body::Inbound, dispatch, parse, query::Query, verify::Verified};
-use crate::{error::Refusal, event::Event, handler::EventHandler, telemetry::Delivery};
+use crate::{error::Refusal, event::Event, handler::Deliver, telemetry::Delivery};
 
 #[derive(Clone, Debug)]
 pub struct Claims<'q>(Query<'q>);
@@ -21,14 +21,11 @@ pub fn query(query: &str) -> Result<Claims<'_>, Refusal> {
     Query::parse(query).map(Claims)
 }
 
-pub fn verify<'q, H: EventHandler>(
-    webhook: &Webhook<H>,
-    claims: Claims<'q>,
-) -> Result<Believed<'q>, Refusal> {
+pub fn verify<'q, H: Deliver>(webhook: &Webhook<H>, claims: Claims<'q>) -> Result<Believed<'q>, Refusal> {
     webhook.verify(claims.0).map(Believed)
 }
 
-pub async fn body<H: EventHandler, B: Body>(webhook: &Webhook<H>, body: B) -> Result<String, Refusal> {
+pub async fn body<H: Deliver, B: Body>(webhook: &Webhook<H>, body: B) -> Result<String, Refusal> {
     Inbound::new(std::pin::pin!(body)).read(false, &webhook.settings).await
 }
 
@@ -36,7 +33,7 @@ pub fn parse(text: String, believed: Believed<'_>) -> Result<Option<Arc<Event>>,
     parse::parse(text, believed.0)
 }
 
-pub async fn dispatch<H: EventHandler>(webhook: &Webhook<H>, event: Arc<Event>) -> Result<(), Refusal> {
+pub async fn dispatch<H: Deliver>(webhook: &Webhook<H>, event: Arc<Event>) -> Result<(), Refusal> {
     let delivery = Delivery::begin();
     dispatch::dispatch(event, &webhook.shared, &webhook.settings, &delivery, Instant::now()).await.map(|_| ())
 }

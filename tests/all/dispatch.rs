@@ -11,7 +11,7 @@ use std::{
 };
 
 use tencent_desk_webhook::{
-    Event, EventHandler, HandlerError, HandlerResult, Webhook, async_trait,
+    Event, EventHandler, HandlerError, HandlerResult, Middleware, Next, Webhook, async_trait,
     event::{Message, SessionBegin},
     handler::AtDeadline,
 };
@@ -30,7 +30,6 @@ struct Obedient {
     finished: AtomicUsize,
     late: Mutex<Vec<String>>,
     release: Notify,
-    refuse_at_deadline: bool,
 }
 
 #[async_trait]
@@ -61,10 +60,6 @@ impl EventHandler for Obedient {
         if event.session_id.contains("panic-late") {
             panic!("oh");
         }
-    }
-
-    fn at_deadline(&self) -> AtDeadline {
-        if self.refuse_at_deadline { AtDeadline::Refuse } else { AtDeadline::Acknowledge }
     }
 }
 
@@ -192,9 +187,8 @@ impl futures_core::Stream for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_may_ask_not_to_be_acknowledged_before_it_is_done() {
-    let handler = Obedient { refuse_at_deadline: true, ..Obedient::default() };
-    let webhook = Webhook::new(verifier(), Arc::new(handler));
+async fn a_webhook_can_refuse_what_is_not_done_at_the_deadline() {
+    let webhook = subject().at_deadline(AtDeadline::Refuse);
     let answer = order(&webhook, "sleep").await;
     assert_eq!((answer.status, answer.code), (503, 50303));
     webhook.drained().await;
@@ -391,21 +385,22 @@ async fn a_handler_may_call_the_webhook_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn middleware_sees_every_event_once() {
-    struct Counting<H>(H, AtomicUsize);
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
 
     #[async_trait]
-    impl<H: EventHandler> EventHandler for Counting<H> {
-        async fn on_event(&self, event: &Event) -> HandlerResult {
-            self.1.fetch_add(1, Ordering::SeqCst);
-            self.0.on_event(event).await
+    impl Middleware for Counting {
+        async fn on_event(&self, event: &Event, next: Next<'_>) -> HandlerResult {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            next.run(event).await
         }
     }
 
-    let webhook = Webhook::new(verifier(), Arc::new(Counting(Obedient::default(), AtomicUsize::new(0))));
+    let webhook = Webhook::new(verifier(), Counting::default().around(Obedient::default()));
     assert!(send(&webhook, post(&signed(), event_json("SessionBegin").to_string())).await.is_ok());
     assert!(send(&webhook, post(&signed(), event_json("SessionEnd").to_string())).await.is_ok());
-    let Counting(inner, count) = &**webhook.handler();
-    assert_eq!((count.load(Ordering::SeqCst), inner.finished.load(Ordering::SeqCst)), (2, 1));
+    let (counting, inner) = (webhook.handler().middleware(), webhook.handler().inner());
+    assert_eq!((counting.0.load(Ordering::SeqCst), inner.finished.load(Ordering::SeqCst)), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -279,10 +279,10 @@ async fn a_handler_behind_a_pointer_is_asked_about_its_failures() {
         testing::{self, Behaviour},
     };
 
-    let recorder = Recorder::answering(AtDeadline::Refuse);
+    let recorder = Recorder::default();
     recorder.will(Behaviour::StallAndFail);
     let boxed: Box<dyn EventHandler> = Box::new(recorder.clone());
-    let webhook = Webhook::new(verifier(), std::sync::Arc::new(boxed));
+    let webhook = Webhook::new(verifier(), std::sync::Arc::new(boxed)).at_deadline(AtDeadline::Refuse);
     let answer = webhook.handle(testing::event("SessionEnd").delivery().request()).await;
     assert_eq!(testing::error_code(answer), 50303);
     recorder.release();

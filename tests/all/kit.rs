@@ -186,8 +186,8 @@ fn a_scenario_is_a_whole_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_recorder_tells_what_it_got() {
-    let recorder = Recorder::answering(AtDeadline::Refuse);
-    let webhook = Webhook::new(verifier(), recorder.clone());
+    let recorder = Recorder::default();
+    let webhook = Webhook::new(verifier(), recorder.clone()).at_deadline(AtDeadline::Refuse);
     recorder.will(Behaviour::StallAndFail);
     let delivery = testing::event("SessionEnd").delivery();
     assert_eq!(error_code(webhook.handle(delivery.request()).await), 50303);

@@ -1,5 +1,7 @@
 //! The table of refusals in the documentation is the one in the code.
 
+use std::{error::Error, fmt, time::Duration};
+
 use tencent_desk_webhook::{HandlerError, Refusal, Verifier, Webhook};
 
 use crate::support::{APP, Recorder, post, send};
@@ -89,4 +91,39 @@ fn any_error_becomes_a_handlers_error() {
     let error = HandlerError::from(std::io::Error::other("disk"));
     assert!(error.cause().downcast_ref::<std::io::Error>().is_some());
     assert!(format!("{error:?}").contains("disk"));
+    let error = HandlerError::retry_after(Duration::from_secs(30)).caused_by("429");
+    assert_eq!((error.retry_delay(), error.to_string()), (Some(Duration::from_secs(30)), "429".to_owned()));
+    assert!(!error.is_permanent() && HandlerError::from("no").retry_delay().is_none());
+}
+
+/// An error and its source.
+#[derive(Debug)]
+struct Layer(&'static str, Option<Box<Layer>>);
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Layer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|source| source as _)
+    }
+}
+
+fn layers(texts: &[&'static str]) -> Layer {
+    let (first, rest) = texts.split_first().unwrap();
+    Layer(first, (!rest.is_empty()).then(|| Box::new(layers(rest))))
+}
+
+#[test]
+fn an_error_is_shown_with_its_sources_and_each_text_once() {
+    let error = HandlerError::from(layers(&["cannot close the ticket", "request failed", "timed out"]));
+    assert_eq!(format!("{error}"), "cannot close the ticket");
+    assert_eq!(format!("{error:#}"), "cannot close the ticket: request failed: timed out");
+    let error = HandlerError::permanent(layers(&["request failed: timed out", "timed out", "os error 110"]));
+    assert_eq!(format!("{error:#}"), "request failed: timed out: os error 110");
+    let deep: Vec<&str> = (0..1000).map(|layer| ["odd", "even"][layer % 2]).collect();
+    assert_eq!(format!("{:#}", HandlerError::from(layers(&deep))), "odd: even");
 }

@@ -13,7 +13,7 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 pub(crate) use tencent_desk_webhook::testing::{APP, NOW, Recorder, TOKEN, verifier};
-use tencent_desk_webhook::{Event, EventHandler, Webhook};
+use tencent_desk_webhook::{Deliver, Event, Webhook};
 
 /// The documented signature of `TOKEN` at `NOW`.
 pub(crate) const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
@@ -65,7 +65,7 @@ pub(crate) async fn answer(response: Response<Full<Bytes>>) -> Answer {
     Answer { status, code: json["ErrorCode"].as_i64().unwrap(), body }
 }
 
-pub(crate) async fn send<H: EventHandler, B: Body>(webhook: &Webhook<H>, request: Request<B>) -> Answer {
+pub(crate) async fn send<H: Deliver, B: Body>(webhook: &Webhook<H>, request: Request<B>) -> Answer {
     answer(webhook.handle(request).await).await
 }
 

@@ -88,7 +88,7 @@ async fn a_refusal_is_one_warning_with_its_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_goes_on_in_the_span_of_its_delivery_and_of_its_caller() {
     let (log, _guard) = listen();
-    let webhook = Webhook::new(testing::verifier(), Recorder::answering(AtDeadline::Acknowledge));
+    let webhook = Webhook::new(testing::verifier(), Recorder::default());
     webhook.handler().will(Behaviour::Stall);
     let request = message("s").request();
     assert_eq!(webhook.handle(request).instrument(info_span!("caller")).await.status(), 200);
@@ -100,7 +100,7 @@ async fn a_handler_goes_on_in_the_span_of_its_delivery_and_of_its_caller() {
 #[tokio::test(start_paused = true)]
 async fn failures_are_errors_within_the_span() {
     let (log, _guard) = listen();
-    let webhook = Webhook::new(testing::verifier(), Recorder::answering(AtDeadline::Acknowledge));
+    let webhook = Webhook::new(testing::verifier(), Recorder::default());
     webhook.handler().will(Behaviour::Panic);
     webhook.handle(message("panics").request()).await;
     log.line(&["ERROR", "desk_delivery{", "told 20001: panicked: told to panic"]);
@@ -117,7 +117,7 @@ async fn failures_are_errors_within_the_span() {
 #[tokio::test(start_paused = true)]
 async fn whoever_is_left_without_an_ok_is_told_of() {
     let (log, _guard) = listen();
-    let webhook = Webhook::new(testing::verifier(), Recorder::answering(AtDeadline::Refuse));
+    let webhook = Webhook::new(testing::verifier(), Recorder::default()).at_deadline(AtDeadline::Refuse);
     webhook.handler().will(Behaviour::Unavailable);
     assert_eq!(webhook.handle(message("away").request()).await.status(), 503);
     log.line(&["ERROR", "desk_delivery{", "told 50302: told to be unavailable"]);

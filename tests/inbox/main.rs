@@ -18,6 +18,8 @@ mod memory;
 
 mod dispatcher;
 
+mod wrapped;
+
 mod process;
 
 mod crashes;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tencent_desk_webhook::{
-    Event, EventHandler as _,
+    Deliver as _, Event,
     inbox::{Inbox, Stats, Workers},
     testing::{Recorder, event},
 };
@@ -87,7 +87,7 @@ pub(crate) fn message(session: &str, number: usize) -> Event {
 
 /// Stores it, as a webhook would.
 pub(crate) async fn accept(inbox: &Inbox, event: &Event) {
-    inbox.on_event(event).await.unwrap();
+    inbox.deliver(event).await.unwrap();
 }
 
 /// Delivers to `handler`, with waits so short that no test waits for them.

@@ -1,7 +1,7 @@
 //! The schema in PostgreSQL: whose it is, who may use it, and what is told when it cannot be.
 
 use tencent_desk_webhook::{
-    EventHandler as _,
+    Deliver as _,
     inbox::Inbox,
     testing::{Behaviour, Recorder},
 };
@@ -148,7 +148,7 @@ async fn a_statement_that_fails_fails_alone() {
     for number in 0..3 {
         let mut large = message("s", 100 + number);
         large.cloud_custom_data = Some("x".repeat(5000));
-        let error = inbox.on_event(&large).await.unwrap_err();
+        let error = inbox.deliver(&large).await.unwrap_err();
         assert!(error.is_unavailable() && error.to_string().contains("small"), "{error}");
         accept(&inbox, &message("s", number)).await;
     }

@@ -1,0 +1,104 @@
+//! What acts around a handler or an inbox: filters, time-outs, counters.
+
+use async_trait::async_trait;
+
+use super::{
+    HandlerError, HandlerResult,
+    deliver::{AtDeadline, Deliver, Delivering, Sealed},
+};
+use crate::event::Event;
+
+/// Acts around what it wraps. What it leaves out it inherits: an inbox with middleware around it is still acknowledged only
+/// once the event is stored.
+///
+/// ```
+/// use tencent_desk_webhook::{Event, HandlerResult, Middleware, Next, Webhook, async_trait, testing};
+///
+/// struct OnlySdk;
+///
+/// #[async_trait]
+/// impl Middleware for OnlySdk {
+///     async fn on_event(&self, event: &Event, next: Next<'_>) -> HandlerResult {
+///         if event.channel.as_deref() == Some("SDK") { next.run(event).await } else { Ok(()) }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let recorder = testing::Recorder::default();
+/// let webhook = Webhook::new(testing::verifier(), OnlySdk.around(recorder.clone()));
+/// webhook.handle(testing::event("SessionBegin").field("ChannelType", "Web").delivery().request()).await;
+/// assert!(recorder.calls().is_empty());
+/// # }
+/// ```
+#[async_trait]
+pub trait Middleware: Send + Sync + 'static {
+    /// Receives every event. `next.run(event)` passes it on, or another event in its place; without it, the event ends here.
+    ///
+    /// Await `next`: what is passed on in a task of its own is acknowledged when this returns, whatever becomes of it.
+    async fn on_event(&self, event: &Event, next: Next<'_>) -> HandlerResult;
+
+    /// Puts this around `inner`: a handler, an inbox, or either of them with middleware around it.
+    fn around<D: Deliver>(self, inner: D) -> Wrapped<Self, D>
+    where
+        Self: Sized,
+    {
+        Wrapped { middleware: self, inner }
+    }
+}
+
+/// What middleware passes an event on to.
+pub struct Next<'a>(&'a dyn Deliver);
+
+impl Next<'_> {
+    /// Passes the event on.
+    ///
+    /// # Errors
+    ///
+    /// Those of what is wrapped.
+    pub async fn run(self, event: &Event) -> HandlerResult {
+        self.0.deliver(event).await
+    }
+}
+
+impl std::fmt::Debug for Next<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Next").finish_non_exhaustive()
+    }
+}
+
+/// Middleware and what it wraps. [`Middleware::around`] makes it.
+#[derive(Clone, Debug)]
+pub struct Wrapped<M, D> {
+    middleware: M,
+    inner: D,
+}
+
+impl<M, D> Wrapped<M, D> {
+    /// The middleware.
+    #[must_use]
+    pub fn middleware(&self) -> &M {
+        &self.middleware
+    }
+
+    /// What it wraps.
+    #[must_use]
+    pub fn inner(&self) -> &D {
+        &self.inner
+    }
+}
+
+impl<M: Middleware, D: Deliver> Deliver for Wrapped<M, D> {
+    fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
+        self.middleware.on_event(event, Next(&self.inner))
+    }
+
+    fn at_deadline(&self) -> AtDeadline {
+        self.inner.at_deadline()
+    }
+
+    fn late(&self, event: &Event, error: &HandlerError) {
+        self.inner.late(event, error);
+    }
+}
+
+impl<M: Middleware, D: Deliver> Sealed for Wrapped<M, D> {}
