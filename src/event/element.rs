@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, Visitor},
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor},
     ser::SerializeStruct as _,
 };
 use serde_json::{Value, value::RawValue};
@@ -16,7 +16,9 @@ use serde_json::{Value, value::RawValue};
 use super::{
     CustomElem, FaceElem, FileElem, ImageElem, LocationElem, RelayElem, SoundElem, StreamElem, TextElem,
     VideoElem,
-    lenient::{items, last_counts, read, read_text},
+    budget::{Budget, Reading},
+    lenient::{Content, Lenient, skip_members, value},
+    unknown::unknown,
 };
 
 /// One part of a message.
@@ -43,8 +45,8 @@ pub enum Element {
     Relay(RelayElem),
     /// `TIMStreamElem`
     Stream(StreamElem),
-    /// Of another type, or of no known shape: its JSON. What [`Value`] cannot hold (nested deeper than 127 levels, or a
-    /// number beyond `f64`) is a string that has the JSON text.
+    /// Of another type, or of no known shape: its JSON. One that is nested deeper than 64 levels, or would take much more memory
+    /// than its text, is a string that has the JSON text; a number beyond `f64` is a string, too.
     Unknown(Value),
 }
 
@@ -66,20 +68,27 @@ impl Element {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// The items of an array become elements, up to the limit; what is no array has none. `depth` counts the relays around it.
-    pub(super) fn parse_all(json: &str, depth: usize) -> Vec<Self> {
-        items(json).into_iter().take(ELEMENT_LIMIT).map(|item| Self::parse(item.get(), depth)).collect()
-    }
-
-    fn parse(json: &str, depth: usize) -> Self {
-        let known = |json: &str| {
-            let shape: Shape<'_> = serde_json::from_str(json).ok()?;
-            shape.read(depth)
-        };
-        last_counts(json, known).unwrap_or_else(|| {
-            // A string is what JSON that no `Value` can hold becomes, also when it comes back.
-            Self::Unknown(serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned())))
-        })
+    /// Reads one item of `MsgBody`. What is of no known type or shape is [`Unknown`](Self::Unknown).
+    ///
+    /// # Errors
+    ///
+    /// When it holds what serde_json cannot read, and [`mend`](super::mend) can.
+    pub(super) fn read(json: &str, budget: &mut Budget) -> serde_json::Result<Self> {
+        if json.starts_with('{') {
+            let known = match Shape::of(json, false, budget)? {
+                Shape::Known(element) => Some(element),
+                Shape::Unknown => None,
+                // Cut out, the content can wait for the last of several names.
+                Shape::Repeated => match Shape::of(json, true, budget)? {
+                    Shape::Known(element) => Some(element),
+                    Shape::Unknown | Shape::Repeated => None,
+                },
+            };
+            if let Some(element) = known {
+                return Ok(element);
+            }
+        }
+        unknown(json, budget).map(Self::Unknown)
     }
 }
 
@@ -89,70 +98,144 @@ pub(super) fn text_of(elements: &[Element]) -> String {
     texts.join("\n")
 }
 
-/// An element before its type has been looked at.
-pub(super) struct Shape<'a> {
-    pub(super) name: Cow<'a, str>,
-    pub(super) content: &'a str,
+/// An element, as far as its type and content are known.
+enum Shape {
+    Known(Element),
+    /// It is of no known type, or its content is no object.
+    Unknown,
+    /// `MsgType` or `MsgContent` stands twice.
+    Repeated,
 }
 
-impl Shape<'_> {
-    /// `None` if it is of no known type, or its content is no object.
-    pub(super) fn read(&self, depth: usize) -> Option<Element> {
-        let content = self.content;
-        Some(match &*self.name {
-            "TIMTextElem" => Element::Text(read(content)?),
-            "TIMLocationElem" => Element::Location(read(content)?),
-            "TIMFaceElem" => Element::Face(read(content)?),
-            "TIMCustomElem" => Element::Custom(read(content)?),
-            "TIMSoundElem" => Element::Sound(read(content)?),
-            "TIMImageElem" => Element::Image(read(content)?),
-            "TIMFileElem" => Element::File(read(content)?),
-            "TIMVideoFileElem" => Element::Video(read(content)?),
-            "TIMRelayElem" => Element::Relay(RelayElem::parse(content, depth)?),
-            "TIMStreamElem" => Element::Stream(read(content)?),
-            _ => return None,
-        })
+impl Shape {
+    fn of(json: &str, cut: bool, budget: &mut Budget) -> serde_json::Result<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let visitor = ShapeVisitor { name: None, content: None, cut, budget };
+        deserializer.deserialize_map(visitor)
     }
 }
 
-/// By hand, because a derived one would take an array as well.
-impl<'de: 'a, 'a> Deserialize<'de> for Shape<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ShapeVisitor)
-    }
+/// Reads the content where it stands if the type is known by then. Otherwise it is cut out until it is.
+struct ShapeVisitor<'b, 'de> {
+    name: Option<Cow<'de, str>>,
+    content: Option<&'de str>,
+    cut: bool,
+    budget: &'b mut Budget,
 }
 
-struct ShapeVisitor;
-
-impl<'de> Visitor<'de> for ShapeVisitor {
-    type Value = Shape<'de>;
+impl<'de> Visitor<'de> for ShapeVisitor<'_, 'de> {
+    type Value = Shape;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an element")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape<'de>, A::Error> {
-        let (mut name, mut content) = (None, "{}");
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Shape, A::Error> {
+        let mut known = None;
         while let Some(field) = map.next_key()? {
-            let json = map.next_value::<&'de RawValue>()?.get();
             match field {
-                Field::MsgType => name = read_text(json),
-                Field::MsgContent if json != "null" => content = json,
-                Field::MsgContent | Field::Other => {}
+                Field::MsgType if self.name.is_none() || self.cut => {
+                    self.name = value(&mut map, self.budget)?;
+                }
+                Field::MsgContent if self.cut || self.name.is_none() && self.content.is_none() => {
+                    let content = map.next_value::<&'de RawValue>()?.get();
+                    if !self.budget.take_reread(content) {
+                        skip_members(&mut map)?;
+                        return Ok(Shape::Unknown);
+                    }
+                    self.content = Some(content);
+                }
+                Field::MsgContent if known.is_none() && self.content.is_none() => {
+                    let name = self.name.as_deref().unwrap_or_default();
+                    known = Some(map.next_value_seed(ContentSeed { name, budget: self.budget })?);
+                }
+                Field::MsgType | Field::MsgContent => {
+                    skip_rest(&mut map)?;
+                    return Ok(Shape::Repeated);
+                }
+                Field::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
-        let name = name.ok_or_else(|| de::Error::missing_field("MsgType"))?;
-        Ok(Shape { name, content })
+        let Some(name) = self.name.as_deref() else { return Ok(Shape::Unknown) };
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let mut content = serde_json::Deserializer::from_str(self.content.unwrap_or("null"));
+                let seed = ContentSeed { name, budget: self.budget };
+                seed.deserialize(&mut content).map_err(A::Error::custom)?
+            }
+        };
+        Ok(known.map_or(Shape::Unknown, Shape::Known))
     }
+}
+
+/// The value of a member has not been read yet, nor have the members behind it.
+fn skip_rest<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>()?;
+    skip_members(map)
 }
 
 #[derive(Deserialize)]
 #[serde(field_identifier)]
-pub(super) enum Field {
+enum Field {
     MsgType,
     MsgContent,
     #[serde(other)]
     Other,
+}
+
+/// Reads the content of an element of the type `name`.
+struct ContentSeed<'b, 'n> {
+    name: &'n str,
+    budget: &'b mut Budget,
+}
+
+impl<'de> DeserializeSeed<'de> for ContentSeed<'_, '_> {
+    type Value = Option<Element>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Element>, D::Error> {
+        let Self { name, budget } = self;
+        Ok(match name {
+            "TIMTextElem" => Content::read(deserializer, budget)?.0.map(Element::Text),
+            "TIMLocationElem" => Content::read(deserializer, budget)?.0.map(Element::Location),
+            "TIMFaceElem" => Content::read(deserializer, budget)?.0.map(Element::Face),
+            "TIMCustomElem" => Content::read(deserializer, budget)?.0.map(Element::Custom),
+            "TIMSoundElem" => Content::read(deserializer, budget)?.0.map(Element::Sound),
+            "TIMImageElem" => Content::read(deserializer, budget)?.0.map(Element::Image),
+            "TIMFileElem" => Content::read(deserializer, budget)?.0.map(Element::File),
+            "TIMVideoFileElem" => Content::read(deserializer, budget)?.0.map(Element::Video),
+            "TIMStreamElem" => Content::read(deserializer, budget)?.0.map(Element::Stream),
+            "TIMRelayElem" if budget.enter_relay() => {
+                let relay = Content::read(deserializer, budget)?.0.map(Element::Relay);
+                budget.leave_relay();
+                relay
+            }
+            _ => {
+                IgnoredAny::deserialize(deserializer)?;
+                None
+            }
+        })
+    }
+}
+
+/// Of JSON text alone: what is cut out of it is borrowed.
+impl<'de> Lenient<'de> for Option<Element> {
+    fn read<D: Deserializer<'de>>(deserializer: D, budget: &mut Budget) -> Result<Self, D::Error> {
+        if budget.reading() == Reading::InPlace {
+            let visitor = ShapeVisitor { name: None, content: None, cut: false, budget };
+            return match deserializer.deserialize_map(visitor)? {
+                Shape::Known(element) => Ok(Some(element)),
+                Shape::Unknown | Shape::Repeated => Err(D::Error::custom("an element of no known shape")),
+            };
+        }
+        let json = <&'de RawValue>::deserialize(deserializer)?.get();
+        if !budget.take_reread(json) {
+            return Ok(Some(Element::Unknown(Value::String(json.to_owned()))));
+        }
+        Element::read(json, budget).map(Some).map_err(D::Error::custom)
+    }
 }
 
 impl Serialize for Element {
@@ -183,9 +266,7 @@ fn write<S: Serializer>(serializer: S, name: &str, content: &impl Serialize) -> 
 /// From any self-describing format, by way of JSON text.
 impl<'de> Deserialize<'de> for Element {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::parse(&Value::deserialize(deserializer)?.to_string(), 0))
+        let json = Value::deserialize(deserializer)?.to_string();
+        Self::read(&json, &mut Budget::unlimited()).map_err(D::Error::custom)
     }
 }
-
-/// Far above any message that a person makes: an item of two bytes on the wire takes up a hundred times that here.
-pub(super) const ELEMENT_LIMIT: usize = 1000;

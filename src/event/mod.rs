@@ -37,14 +37,15 @@ mod wire;
 
 mod record;
 
-mod documented;
-
 mod lenient;
 
-mod dedup;
+mod budget;
 
-#[cfg(test)]
-mod readings;
+mod mend;
+
+mod unknown;
+
+mod dedup;
 
 use std::time::SystemTime;
 

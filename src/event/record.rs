@@ -69,7 +69,8 @@ impl<'de> Deserialize<'de> for Event {
 impl Event {
     /// Reads what its `Serialize` wrote as JSON.
     pub(crate) fn from_json(json: &str) -> Result<Self, Refusal> {
-        let mut wire = Wire::parse(json)?;
+        let mut mended = None;
+        let mut wire = Wire::parse(json, &mut mended)?;
         let record = std::mem::take(&mut wire.record);
         let origin = Origin {
             sdk_app_id: record.sdk_app_id.ok_or(Refusal::MissingField { name: "SdkAppid" })?,

@@ -8,14 +8,14 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer as _,
-    de::{IgnoredAny, IntoDeserializer as _, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::value::RawValue;
 
 use super::{
-    Element, Event, EventName, Stray,
-    documented::{Elements, Text},
-    lenient::{Number, read_flag, read_text},
+    Event, EventName, Stray,
+    budget::{Budget, Reading},
+    lenient::{Id, value},
+    mend::mend,
 };
 use crate::error::Refusal;
 
@@ -55,21 +55,24 @@ pub(crate) struct Origin {
 }
 
 impl<'a> Wire<'a> {
-    /// Almost every body is as documented, and read so in one pass. Only one that is not is read again, value by value.
-    pub(crate) fn parse(json: &'a str) -> Result<Self, Refusal> {
-        let mut wire = Self::default();
-        if wire.read(json, Reading::AsDocumented).is_err() {
-            wire = Self::default();
-            wire.read(json, Reading::Leniently)
-                .map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })?;
-        }
-        Ok(wire)
+    /// `mended` keeps the text that the fields borrow from, if that is not the body itself.
+    pub(crate) fn parse(body: &'a str, mended: &'a mut Option<String>) -> Result<Self, Refusal> {
+        let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+        let read = |json, reading| Self::read(json, Budget::of(body, reading));
+        // Almost every body is as documented, and read in one pass.
+        let wire = read(json, Reading::InPlace).or_else(|_| read(json, Reading::CutOut)).or_else(|error| {
+            *mended = mend(json);
+            mended.as_deref().map_or(Err(error), |mended| read(mended, Reading::CutOut))
+        });
+        wire.map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })
     }
 
-    pub(super) fn read(&mut self, json: &'a str, reading: Reading) -> serde_json::Result<()> {
+    fn read(json: &'a str, mut budget: Budget) -> serde_json::Result<Self> {
+        let mut wire = Self::default();
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        deserializer.deserialize_map(WireVisitor { wire: self, reading })?;
-        deserializer.end()
+        deserializer.deserialize_map(WireVisitor { wire: &mut wire, budget: &mut budget })?;
+        deserializer.end()?;
+        Ok(wire)
     }
 }
 
@@ -125,19 +128,10 @@ enum Field {
     Other,
 }
 
-/// How a body's values are taken.
-#[derive(Clone, Copy)]
-pub(super) enum Reading {
-    /// As the types that the documentation says. Anything else ends the reading.
-    AsDocumented,
-    /// As JSON text first. Whatever cannot be made of that reads as absent.
-    Leniently,
-}
-
 /// Fills the fields where they are: moved from call to call they would cost more than a field costs to read.
 struct WireVisitor<'w, 'a> {
     wire: &'w mut Wire<'a>,
-    reading: Reading,
+    budget: &'w mut Budget,
 }
 
 impl<'a> Visitor<'a> for WireVisitor<'_, 'a> {
@@ -148,32 +142,34 @@ impl<'a> Visitor<'a> for WireVisitor<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { wire, reading } = self;
-        while let Some(field) = reading.field(&mut map)? {
+        let Self { wire, budget } = self;
+        while let Some(field) = map.next_key()? {
+            let (map, budget) = (&mut map, &mut *budget);
             match field {
-                Field::CallbackCommand => wire.command = reading.text(&mut map)?,
-                Field::SessionId => wire.session_id = reading.text(&mut map)?,
-                Field::Event => wire.name = reading.text(&mut map)?,
-                Field::EventTime => wire.time = reading.number(&mut map)?,
-                Field::ChannelType => wire.channel = reading.text(&mut map)?,
-                Field::ClientUserId => wire.client_user_id = reading.text(&mut map)?,
-                Field::CustomerServiceId => wire.customer_service_id = reading.text(&mut map)?,
-                Field::AgentId => wire.agent_id = reading.text(&mut map)?,
-                Field::MsgKey => wire.stray.msg_key = reading.text(&mut map)?.map(Cow::into_owned),
-                Field::MsgBody => wire.stray.elements = reading.elements(&mut map)?,
-                Field::CloudCustomData => wire.cloud_custom_data = reading.text(&mut map)?,
-                Field::IsContactUser => wire.is_contact_user = reading.flag(&mut map)?,
+                Field::CallbackCommand => wire.command = text(map, budget)?,
+                Field::SessionId => wire.session_id = id(map, budget)?,
+                Field::Event => wire.name = text(map, budget)?,
+                Field::EventTime => wire.time = value(map, budget)?,
+                Field::ChannelType => wire.channel = text(map, budget)?,
+                Field::ClientUserId => wire.client_user_id = id(map, budget)?,
+                Field::CustomerServiceId => wire.customer_service_id = id(map, budget)?,
+                Field::AgentId => wire.agent_id = id(map, budget)?,
+                Field::MsgKey => wire.stray.msg_key = id(map, budget)?.map(Cow::into_owned),
+                Field::MsgBody => wire.stray.elements = value(map, budget)?,
+                Field::CloudCustomData => wire.cloud_custom_data = text(map, budget)?,
+                Field::IsContactUser => wire.is_contact_user = value(map, budget)?,
                 Field::SatisfactionSelected => {
-                    wire.stray.stars = reading.number(&mut map)?.filter(|stars| *stars != 0);
+                    let stars: Option<u8> = value(map, budget)?;
+                    wire.stray.stars = stars.filter(|stars| *stars != 0);
                 }
                 Field::ForwardFromAgentId => {
-                    wire.stray.from_agent_id = reading.text(&mut map)?.map(Cow::into_owned);
+                    wire.stray.from_agent_id = id(map, budget)?.map(Cow::into_owned);
                 }
-                Field::SdkAppid => wire.record.sdk_app_id = reading.number(&mut map)?,
-                Field::RequestID => wire.record.request_id = reading.text(&mut map)?,
-                Field::ClientIP => wire.record.client_ip = reading.text(&mut map)?,
-                Field::OptPlatform => wire.record.platform = reading.text(&mut map)?,
-                Field::Raw => wire.record.raw = reading.text(&mut map)?,
+                Field::SdkAppid => wire.record.sdk_app_id = value(map, budget)?,
+                Field::RequestID => wire.record.request_id = text(map, budget)?,
+                Field::ClientIP => wire.record.client_ip = text(map, budget)?,
+                Field::OptPlatform => wire.record.platform = text(map, budget)?,
+                Field::Raw => wire.record.raw = text(map, budget)?,
                 Field::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -183,52 +179,15 @@ impl<'a> Visitor<'a> for WireVisitor<'_, 'a> {
     }
 }
 
-impl Reading {
-    fn field<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Option<Field>, A::Error> {
-        if let Self::AsDocumented = self {
-            return map.next_key();
-        }
-        let Some(name) = map.next_key::<&'a RawValue>()? else { return Ok(None) };
-        let name = read_text(name.get()).unwrap_or_default();
-        Field::deserialize(name.into_deserializer()).map(Some)
-    }
-
-    /// An empty text reads as absent.
-    fn text<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Option<Cow<'a, str>>, A::Error> {
-        let text = match self {
-            Self::AsDocumented => map.next_value::<Text<'a>>()?.0,
-            Self::Leniently => read_text(json(map)?),
-        };
-        Ok(text.filter(|text| !text.is_empty()))
-    }
-
-    fn number<'a, A: MapAccess<'a>, N: Number + Deserialize<'a>>(
-        self,
-        map: &mut A,
-    ) -> Result<Option<N>, A::Error> {
-        match self {
-            Self::AsDocumented => map.next_value(),
-            Self::Leniently => Ok(N::read(json(map)?)),
-        }
-    }
-
-    fn flag<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Option<bool>, A::Error> {
-        match self {
-            Self::AsDocumented => map.next_value(),
-            Self::Leniently => Ok(read_flag(json(map)?)),
-        }
-    }
-
-    fn elements<'a, A: MapAccess<'a>>(self, map: &mut A) -> Result<Vec<Element>, A::Error> {
-        match self {
-            Self::AsDocumented => Ok(map.next_value::<Elements>()?.0),
-            Self::Leniently => Ok(Element::parse_all(json(map)?, 0)),
-        }
-    }
+/// An empty text reads as absent.
+fn text<'a, A: MapAccess<'a>>(map: &mut A, budget: &mut Budget) -> Result<Option<Cow<'a, str>>, A::Error> {
+    let text: Option<Cow<'a, str>> = value(map, budget)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
-fn json<'a, A: MapAccess<'a>>(map: &mut A) -> Result<&'a str, A::Error> {
-    map.next_value::<&'a RawValue>().map(RawValue::get)
+fn id<'a, A: MapAccess<'a>>(map: &mut A, budget: &mut Budget) -> Result<Option<Cow<'a, str>>, A::Error> {
+    let Id(id) = value(map, budget)?;
+    Ok(id)
 }
 
 fn from_millis(millis: i64) -> Option<SystemTime> {
@@ -238,3 +197,6 @@ fn from_millis(millis: i64) -> Option<SystemTime> {
 
 /// The callback that this library is about (the vendor's page on the session-event callback, product 1229, document 68989).
 pub(crate) const COMMAND: &str = "Desk.SessionEventNotify";
+
+/// Some programs write it before UTF-8 text.
+const BYTE_ORDER_MARK: char = '\u{feff}';

@@ -142,7 +142,8 @@ impl EventFixture {
     pub fn build(&self) -> Event {
         let body = self.to_string();
         let origin = Origin { sdk_app_id: APP, request_id: None, client_ip: None, platform: None };
-        let event = Wire::parse(&body).and_then(|wire| Event::new(wire, origin));
+        let mut mended = None;
+        let event = Wire::parse(&body, &mut mended).and_then(|wire| Event::new(wire, origin));
         let mut event = event.unwrap_or_else(|refusal| panic!("{refusal}: {body}"));
         event.raw = body;
         event

@@ -21,7 +21,8 @@ pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Arc<E
     }
     let sdk_app_id = app.ok_or(Refusal::ForeignApp)?;
 
-    let wire = Wire::parse(&body);
+    let mut mended = None;
+    let wire = Wire::parse(&body, &mut mended);
     let stated = wire.as_ref().ok().and_then(|wire| wire.command.as_deref());
     match (command, stated) {
         (Some(claimed), Some(stated)) if claimed != stated => return Err(Refusal::CommandConflict),

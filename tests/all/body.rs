@@ -212,7 +212,7 @@ async fn what_is_no_event_is_refused_with_its_reason() {
         (session(json!({})), 40011),
         (session(json!({"Event": "SessionBegin", "EventTime": 1})), 40011),
         (session(json!({"SessionId": "", "Event": "SessionBegin", "EventTime": 1})), 40011),
-        (session(json!({"SessionId": 7, "Event": "SessionBegin", "EventTime": 1})), 40011),
+        (session(json!({"SessionId": 7.5, "Event": "SessionBegin", "EventTime": 1})), 40011),
         (session(json!({"SessionId": "s", "Event": null, "EventTime": 1})), 40011),
         (session(json!({"SessionId": "s", "Event": "", "EventTime": 1})), 40011),
         (session(json!({"SessionId": "s", "Event": "SessionBegin"})), 40011),

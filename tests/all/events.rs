@@ -151,7 +151,7 @@ async fn an_event_serialises_as_the_wire_names_it() {
 async fn what_reads_as_absent_is_left_out() {
     let body = json!({
         "SessionId": "s", "Event": "Human.UserSendMsg", "EventTime": "12", "AgentId": "", "MsgKey": null,
-        "MsgBody": [], "SatisfactionSelected": 0, "ForwardFromAgentId": 5, "ClientUserId": {}, "IsContactUser": 0,
+        "MsgBody": [], "SatisfactionSelected": 0, "ForwardFromAgentId": [], "ClientUserId": {}, "IsContactUser": 0,
     });
     let (_, event) = deliver(&body).await;
     let expected = json!({

@@ -167,6 +167,24 @@ async fn reads_as(name: &str, value: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn an_id_may_be_a_number() {
+    for name in ["SessionId", "ClientUserId", "CustomerServiceId", "AgentId", "MsgKey", "ForwardFromAgentId"]
+    {
+        for (sent, read) in [(json!(517), json!("517")), (json!(u64::MAX), json!(u64::MAX.to_string()))] {
+            assert_eq!(reads_as(name, &sent).await, read, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_body_changes_nothing() {
+    let body = event_json("SessionBegin").to_string();
+    let (method, event) = deliver(format!("\u{feff}{body}")).await;
+    assert_eq!((method, event.session_id.as_str()), ("on_session_begin", "s-1"));
+    assert_eq!(event.raw(), format!("\u{feff}{body}"), "as it came");
+}
+
+#[tokio::test]
 async fn numbers_may_be_written_in_odd_ways() {
     for (sent, stars) in [
         (json!(5), json!(5)),
