@@ -66,6 +66,9 @@ fn respond(answer: Answer, payload: dev::Payload) -> HttpResponse {
     if let Some(method) = answer.allow {
         headers.insert(header::ALLOW, header::HeaderValue::from_static(method));
     }
+    if let Some(refusal) = answer.refusal {
+        response.extensions_mut().insert(refusal);
+    }
     if answer.closes {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }

@@ -37,6 +37,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         running.stop(true).await;
     });
     server.await?;
-    webhook.drained().await;
+    webhook.drained(GRACE).await;
     Ok(())
 }

@@ -68,6 +68,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     drop(listener);
     let _ = timeout(GRACE, connections.shutdown()).await;
-    webhook.drained().await;
+    webhook.drained(GRACE).await;
     Ok(())
 }

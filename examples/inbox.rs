@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // A client that stalls in mid-request would keep the server waiting for ever.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
-    webhook.drained().await;
+    webhook.drained(GRACE).await;
     let drained = workers.drain().await;
     eprintln!("{} finished, {} interrupted, {:?} left", drained.finished, drained.interrupted, drained.left);
     Ok(())

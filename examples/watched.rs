@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // A client that stalls in mid-request would keep the server waiting for ever.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
-    webhook.drained().await;
+    webhook.drained(GRACE).await;
     tracing::info!("{:?}", workers.drain().await);
     Ok(())
 }

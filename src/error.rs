@@ -1,11 +1,25 @@
-//! Why a delivery is not accepted, and what its sender is told.
+//! Why a delivery is refused, and the response that the sender gets.
 //!
-//! The sender sees a status, an `ErrorCode` and one sentence. None of them repeats what the request held, and none
-//! says what would have been right, so a stranger learns nothing that this page does not say already.
+//! The response has a status, an `ErrorCode` and one sentence. None of them repeats what the request held, and none says what
+//! would have been right: a stranger learns the receiver's time, and nothing else that this page does not say already.
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::StatusCode;
+
+/// A row of the table, with the whole response's body as a constant.
+macro_rules! row {
+    ($status:expr, $code:literal, $reason:literal, $text:literal) => {
+        Row {
+            status: $status,
+            code: $code,
+            reason: $reason,
+            text: $text,
+            body: concat!(r#"{"ActionStatus":"FAIL","ErrorInfo":""#, $text, r#"","ErrorCode":"#, $code, "}"),
+        }
+    };
+}
 
 /// Why a delivery is not accepted.
 ///
@@ -33,10 +47,10 @@ use http::StatusCode;
 /// | 40501 | 405 | [`Method`](Self::Method) | use POST |
 /// | 40801 | 408 | [`BodyTooSlow`](Self::BodyTooSlow) | send the body within the read timeout |
 /// | 41301 | 413 | [`BodyTooLarge`](Self::BodyTooLarge) | send a smaller body, or raise the receiver's `body_limit` |
-/// | 50301 | 503 | [`Overloaded`](Self::Overloaded) | try again later: `max_in_flight` handlers are running |
+/// | 50301 | 503 | [`Overloaded`](Self::Overloaded) | try again later: `max_in_flight` requests are being read or handled |
 /// | 50302 | 503 | [`Unavailable`](Self::Unavailable) | try again later: the handler could not take the event |
 /// | 50303 | 503 | [`DeadlinePassed`](Self::DeadlinePassed) | try again later: the handler did not finish in time and must not be acknowledged |
-/// | 50304 | 503 | [`NoRuntime`](Self::NoRuntime) | run the receiver inside a tokio runtime with timers |
+/// | 50304 | 503 | [`NoRuntime`](Self::NoRuntime) | make the `Webhook` inside a tokio runtime that outlives the server |
 /// | 50305 | 503 | [`Interrupted`](Self::Interrupted) | try again later: the receiver was shutting down |
 ///
 /// The sender counts everything but status 200 as failed, and may not retry at all (the vendor documents retries on
@@ -53,13 +67,21 @@ pub enum Refusal {
     /// `SdkAppid` is not a number.
     MalformedApp,
     /// `SdkAppid` is missing or names an app that is not served here.
-    ForeignApp,
+    #[non_exhaustive]
+    ForeignApp {
+        /// The app that was named.
+        claimed: Option<u64>,
+    },
     /// `Sign` or `RequestTime` is missing.
     Unsigned,
     /// `RequestTime` is not 1 to 11 digits.
     MalformedTime,
     /// `RequestTime` is further from the receiver's clock than the window allows.
-    Stale,
+    #[non_exhaustive]
+    Stale {
+        /// `RequestTime` less the receiver's time, in seconds: negative if it is behind.
+        skew: i64,
+    },
     /// `Sign` fits none of the live tokens.
     WrongSignature,
     /// The body has a `Content-Encoding` other than `identity`.
@@ -71,8 +93,12 @@ pub enum Refusal {
     /// The connection failed before the body was whole.
     BodyBrokeOff,
     /// The body is not UTF-8.
-    NotUtf8,
-    /// The query names our command and the body is empty.
+    #[non_exhaustive]
+    NotUtf8 {
+        /// It begins as gzip data does: its `Content-Encoding` may have been dropped on the way.
+        gzip: bool,
+    },
+    /// The query of an unsigned request names our command and the body is empty.
     EmptyBody,
     /// The body is not one JSON object.
     #[non_exhaustive]
@@ -94,13 +120,13 @@ pub enum Refusal {
     },
     /// The handler returned an error or panicked, and the sender was still waiting.
     HandlerFailed,
-    /// As many handlers are running as may.
+    /// As many requests are being read or handled as may be.
     Overloaded,
     /// The handler said that it cannot take the event now.
     Unavailable,
     /// The handler did not finish in time, and must not be acknowledged before it has.
     DeadlinePassed,
-    /// Waiting was necessary, and there is no tokio runtime with timers to wait on.
+    /// The handler had to wait, and there is no tokio runtime on which it could go on.
     NoRuntime,
     /// The runtime shut down while the handler ran.
     Interrupted,
@@ -110,87 +136,143 @@ impl Refusal {
     /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.answer().0
+        self.row().status
     }
 
     /// The `ErrorCode` in the response's body: never 0, and stable.
     #[must_use]
     pub fn code(&self) -> u32 {
-        self.answer().1
+        self.row().code
     }
 
-    /// The name that logs and metrics have for it: bounded, and stable.
-    pub(crate) fn reason(&self) -> &'static str {
-        self.answer().2
+    /// The name that logs and metrics have for it, such as `wrong_signature`: stable, and one of a fixed list.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.row().reason
     }
 
-    /// The one place that maps a reason to what its sender is told.
-    fn answer(&self) -> (StatusCode, u32, &'static str) {
+    /// The response's body.
+    pub(crate) fn body(&self) -> Bytes {
         match self {
-            Self::HandlerFailed => (StatusCode::OK, 20001, "handler_failed"),
-            Self::QueryTooLong => (StatusCode::BAD_REQUEST, 40001, "query_too_long"),
-            Self::AmbiguousQuery => (StatusCode::BAD_REQUEST, 40002, "ambiguous_query"),
-            Self::MalformedApp => (StatusCode::BAD_REQUEST, 40003, "malformed_app"),
-            Self::ContentEncoding => (StatusCode::BAD_REQUEST, 40004, "content_encoding"),
-            Self::BodyBrokeOff => (StatusCode::BAD_REQUEST, 40005, "body_broke_off"),
-            Self::NotUtf8 => (StatusCode::BAD_REQUEST, 40006, "not_utf8"),
-            Self::EmptyBody => (StatusCode::BAD_REQUEST, 40007, "empty_body"),
-            Self::NotJson { .. } => (StatusCode::BAD_REQUEST, 40008, "not_json"),
-            Self::NoCommand => (StatusCode::BAD_REQUEST, 40009, "no_command"),
-            Self::CommandConflict => (StatusCode::BAD_REQUEST, 40010, "command_conflict"),
-            Self::MissingField { .. } => (StatusCode::BAD_REQUEST, 40011, "missing_field"),
-            Self::Unsigned => (StatusCode::UNAUTHORIZED, 40101, "unsigned"),
-            Self::MalformedTime => (StatusCode::UNAUTHORIZED, 40102, "malformed_time"),
-            Self::Stale => (StatusCode::UNAUTHORIZED, 40103, "stale"),
-            Self::WrongSignature => (StatusCode::UNAUTHORIZED, 40104, "wrong_signature"),
-            Self::ForeignApp => (StatusCode::FORBIDDEN, 40301, "foreign_app"),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, 40501, "method"),
-            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, 40801, "body_too_slow"),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 41301, "body_too_large"),
-            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, 50301, "overloaded"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 50302, "unavailable"),
-            Self::DeadlinePassed => (StatusCode::SERVICE_UNAVAILABLE, 50303, "deadline_passed"),
-            Self::NoRuntime => (StatusCode::SERVICE_UNAVAILABLE, 50304, "no_runtime"),
-            Self::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, 50305, "interrupted"),
+            Self::Stale { .. } | Self::NotJson { .. } | Self::MissingField { .. } => {
+                // No sentence holds a character that JSON would escape.
+                let body =
+                    format!(r#"{{"ActionStatus":"FAIL","ErrorInfo":"{self}","ErrorCode":{}}}"#, self.code());
+                Bytes::copy_from_slice(body.as_bytes())
+            }
+            _ => Bytes::from_static(self.row().body.as_bytes()),
+        }
+    }
+
+    /// The one table of responses.
+    #[rustfmt::skip]
+    fn row(&self) -> Row {
+        use StatusCode as S;
+        match self {
+            Self::HandlerFailed => row!(S::OK, 20001, "handler_failed",
+                "the handler failed: its reason is in the receiver's log"),
+            Self::QueryTooLong => row!(S::BAD_REQUEST, 40001, "query_too_long",
+                "the query is longer than 8192 bytes"),
+            Self::AmbiguousQuery => row!(S::BAD_REQUEST, 40002, "ambiguous_query",
+                "a query parameter is given twice with different values"),
+            Self::MalformedApp => row!(S::BAD_REQUEST, 40003, "malformed_app",
+                "SdkAppid is not a decimal number"),
+            Self::ContentEncoding => row!(S::BAD_REQUEST, 40004, "content_encoding",
+                "the body has a Content-Encoding: send it as it is"),
+            Self::BodyBrokeOff => row!(S::BAD_REQUEST, 40005, "body_broke_off",
+                "the connection failed before the body was whole"),
+            Self::NotUtf8 { gzip: false } => row!(S::BAD_REQUEST, 40006, "not_utf8",
+                "the body is not UTF-8"),
+            Self::NotUtf8 { gzip: true } => row!(S::BAD_REQUEST, 40006, "not_utf8",
+                "the body is gzip data without Content-Encoding: does a proxy compress it and drop the header?"),
+            Self::EmptyBody => row!(S::BAD_REQUEST, 40007, "empty_body",
+                "the body is empty: it has to hold the event"),
+            Self::NotJson { .. } => row!(S::BAD_REQUEST, 40008, "not_json",
+                "the body is not one JSON object"),
+            Self::NoCommand => row!(S::BAD_REQUEST, 40009, "no_command",
+                "CallbackCommand is missing in the query and in the body"),
+            Self::CommandConflict => row!(S::BAD_REQUEST, 40010, "command_conflict",
+                "CallbackCommand differs between the query and the body"),
+            Self::MissingField { .. } => row!(S::BAD_REQUEST, 40011, "missing_field",
+                "a required field is missing, empty or of a wrong type"),
+            Self::Unsigned => row!(S::UNAUTHORIZED, 40101, "unsigned",
+                "Sign or RequestTime is missing: switch callback authentication on, and let proxies keep the query"),
+            Self::MalformedTime => row!(S::UNAUTHORIZED, 40102, "malformed_time",
+                "RequestTime is not 1 to 11 decimal digits"),
+            Self::Stale { .. } => row!(S::UNAUTHORIZED, 40103, "stale",
+                "RequestTime is too far from the receiver's clock"),
+            Self::WrongSignature => row!(S::UNAUTHORIZED, 40104, "wrong_signature",
+                "Sign does not match: compare the token in the console with the receiver's"),
+            Self::ForeignApp { claimed: None } => row!(S::FORBIDDEN, 40301, "foreign_app",
+                "SdkAppid is missing: does a proxy drop the query?"),
+            Self::ForeignApp { claimed: Some(_) } => row!(S::FORBIDDEN, 40301, "foreign_app",
+                "SdkAppid names another app: compare the SDKAppID in the console with the receiver's"),
+            Self::Method => row!(S::METHOD_NOT_ALLOWED, 40501, "method",
+                "only POST is answered here"),
+            Self::BodyTooSlow => row!(S::REQUEST_TIMEOUT, 40801, "body_too_slow",
+                "the body took longer than the receiver waits"),
+            Self::BodyTooLarge => row!(S::PAYLOAD_TOO_LARGE, 41301, "body_too_large",
+                "the body is larger than the receiver's limit"),
+            Self::Overloaded => row!(S::SERVICE_UNAVAILABLE, 50301, "overloaded",
+                "too many events are being handled: try again later"),
+            Self::Unavailable => row!(S::SERVICE_UNAVAILABLE, 50302, "unavailable",
+                "the event cannot be taken now: try again later"),
+            Self::DeadlinePassed => row!(S::SERVICE_UNAVAILABLE, 50303, "deadline_passed",
+                "the event could not be taken in time: try again later"),
+            Self::NoRuntime => row!(S::SERVICE_UNAVAILABLE, 50304, "no_runtime",
+                "the receiver has no tokio runtime to go on with: it was made outside of one, or that has shut down"),
+            Self::Interrupted => row!(S::SERVICE_UNAVAILABLE, 50305, "interrupted",
+                "the receiver is shutting down: try again later"),
         }
     }
 }
 
-/// The sentence that the sender is told as `ErrorInfo`.
+struct Row {
+    status: StatusCode,
+    code: u32,
+    reason: &'static str,
+    text: &'static str,
+    body: &'static str,
+}
+
+/// The `ErrorInfo` of the response.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Method => "only POST is answered here",
-            Self::QueryTooLong => "the query is longer than 8192 bytes",
-            Self::AmbiguousQuery => "a query parameter is given twice with different values",
-            Self::MalformedApp => "SdkAppid is not a decimal number",
-            Self::ForeignApp => "SdkAppid is missing or names another app: compare it with the receiver's",
-            Self::Unsigned => {
-                "Sign or RequestTime is missing: switch callback authentication on, and let proxies keep the query"
+        match self {
+            Self::Stale { skew } => {
+                let direction = if *skew < 0 { "behind" } else { "ahead of" };
+                let distance = skew.unsigned_abs();
+                write!(f, "RequestTime is {distance} s {direction} the receiver's clock: check both clocks")
             }
-            Self::MalformedTime => "RequestTime is not 1 to 11 decimal digits",
-            Self::Stale => "RequestTime is too far from the receiver's clock",
-            Self::WrongSignature => "Sign does not match: compare the token in the console with the receiver's",
-            Self::ContentEncoding => "the body has a Content-Encoding: send it as it is",
-            Self::BodyTooLarge => "the body is larger than the receiver's limit",
-            Self::BodyTooSlow => "the body took longer than the receiver waits",
-            Self::BodyBrokeOff => "the connection failed before the body was whole",
-            Self::NotUtf8 => "the body is not UTF-8",
-            Self::EmptyBody => "the body is empty: it has to hold the event",
             Self::NotJson { line, column } => {
-                return write!(f, "the body is not one JSON object: reading stopped at line {line}, column {column}");
+                write!(f, "the body is not one JSON object: reading stopped at line {line}, column {column}")
             }
-            Self::NoCommand => "CallbackCommand is missing in the query and in the body",
-            Self::CommandConflict => "CallbackCommand differs between the query and the body",
-            Self::MissingField { name } => return write!(f, "{name} is missing, empty or of a wrong type"),
-            Self::HandlerFailed => "the handler failed: its reason is in the receiver's log",
-            Self::Overloaded => "too many events are being handled: try again later",
-            Self::Unavailable => "the event cannot be taken now: try again later",
-            Self::DeadlinePassed => "the event could not be taken in time: try again later",
-            Self::NoRuntime => "the receiver has no tokio runtime with timers to wait on",
-            Self::Interrupted => "the receiver is shutting down: try again later",
-        })
+            Self::MissingField { name } => write!(f, "{name} is missing, empty or of a wrong type"),
+            _ => f.write_str(self.row().text),
+        }
     }
 }
 
 impl std::error::Error for Refusal {}
+
+/// A refused delivery, as [`Webhook::on_refusal`](crate::Webhook::on_refusal) reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Why it was refused.
+    pub reason: Refusal,
+    /// `SdkAppid`, as the request claimed it. Nothing vouches for it unless the signature was verified.
+    pub app: Option<u64>,
+    /// `RequestTime` less the receiver's time, in seconds, of a delivery that is [stale](Refusal::Stale).
+    pub skew: Option<i64>,
+}
+
+impl Refused {
+    pub(crate) fn new(reason: Refusal, app: Option<u64>) -> Self {
+        let skew = match reason {
+            Refusal::Stale { skew } => Some(skew),
+            _ => None,
+        };
+        Self { reason, app, skew }
+    }
+}

@@ -102,7 +102,7 @@ mod tower;
 pub use async_trait::async_trait;
 
 pub use self::{
-    error::Refusal,
+    error::{Refusal, Refused},
     event::Event,
     handler::{Deliver, EventHandler, HandlerError, HandlerResult, Middleware, Next},
     webhook::{Verifier, Webhook},

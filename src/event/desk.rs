@@ -6,6 +6,8 @@
 
 use serde_json::Value;
 
+use super::{mend::mend, unknown::weigh};
+
 /// One of Desk's own messages.
 ///
 /// ```
@@ -33,7 +35,7 @@ impl DeskMessage {
     /// none, which the iOS client reads as 0) or `chatbotPlugin` 1 or 2.
     #[must_use]
     pub fn parse(data: &str) -> Option<Self> {
-        let json: Value = serde_json::from_str(data).ok().filter(Value::is_object)?;
+        let json = parse(data)?;
         let src = number(&json["src"])?;
         let src = match (number(&json["customerServicePlugin"]), number(&json["chatbotPlugin"])) {
             (_, Some(1 | 2)) => Src::of_chat_bot(src),
@@ -81,6 +83,21 @@ impl DeskMessage {
         Some(lines.join("\n")).filter(|text| !text.is_empty())
     }
 }
+
+/// An object that is not so large as a `Value` that no message of Desk's is.
+fn parse(data: &str) -> Option<Value> {
+    if weigh(data).bytes > LARGEST {
+        return None;
+    }
+    let value = serde_json::from_str(data).or_else(|error| {
+        let mended = mend(data);
+        mended.map_or(Err(error), |mended| serde_json::from_str(&mended))
+    });
+    value.ok().filter(Value::is_object)
+}
+
+/// In memory.
+const LARGEST: usize = 4 * 1024 * 1024;
 
 fn collect<const N: usize>(headings: [&Value; N], items: &Value, name: &str) -> Vec<String> {
     let items = items.as_array().map_or(&[][..], Vec::as_slice);

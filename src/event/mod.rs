@@ -51,7 +51,7 @@ use std::time::SystemTime;
 
 #[cfg(feature = "inbox")]
 pub(crate) use self::dedup::digest;
-pub(crate) use self::wire::{COMMAND, Origin, Wire};
+pub(crate) use self::wire::{BYTE_ORDER_MARK, COMMAND, Origin, Wire};
 pub use self::{
     content::{CustomElem, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
     dedup::DedupKey,

@@ -67,6 +67,11 @@ impl<'a> Wire<'a> {
         wire.map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })
     }
 
+    /// Whether it has what every event has.
+    pub(crate) fn is_event(&self) -> bool {
+        self.session_id.is_some() && self.name.is_some() && self.time.is_some()
+    }
+
     fn read(json: &'a str, mut budget: Budget) -> serde_json::Result<Self> {
         let mut wire = Self::default();
         let mut deserializer = serde_json::Deserializer::from_str(json);
@@ -199,4 +204,4 @@ fn from_millis(millis: i64) -> Option<SystemTime> {
 pub(crate) const COMMAND: &str = "Desk.SessionEventNotify";
 
 /// Some programs write it before UTF-8 text.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';

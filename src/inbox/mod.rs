@@ -21,7 +21,7 @@
 //! let workers = inbox.deliver_to(Support).start();
 //! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the console's token"), inbox.clone());
 //! // Serve the webhook, and when the server has ended:
-//! webhook.drained().await;
+//! webhook.drained(std::time::Duration::from_secs(20)).await;
 //! assert_eq!(workers.drain().await.left, Some(0));
 //! # std::fs::remove_dir_all(folder)?;
 //! # Ok(())

@@ -1,7 +1,10 @@
 //! One delivery, from its arrival to its answer and to the end of its handler.
 
+use std::sync::OnceLock;
+
 use super::{
     metrics,
+    refusals::Refusals,
     say::{Level, note},
     span::Span,
     stopwatch::Stopwatch,
@@ -28,12 +31,13 @@ pub(crate) enum Accepted {
 pub(crate) struct Delivery {
     watch: Stopwatch,
     span: Span,
+    app: OnceLock<u64>,
     is_answered: bool,
 }
 
 impl Delivery {
     pub(crate) fn begin() -> Self {
-        Self { watch: Stopwatch::start(), span: Span::delivery(), is_answered: false }
+        Self { watch: Stopwatch::start(), span: Span::delivery(), app: OnceLock::new(), is_answered: false }
     }
 
     /// Whatever `work` does happens in this delivery's span, on whichever thread.
@@ -48,7 +52,12 @@ impl Delivery {
     pub(crate) fn claims(&self, app: Option<u64>) {
         if let Some(app) = app {
             self.span.record("app", app);
+            let _ = self.app.set(app);
         }
+    }
+
+    pub(crate) fn app(&self) -> Option<u64> {
+        self.app.get().copied()
     }
 
     pub(crate) fn is_authentic(&self, command: Option<&str>, request_id: Option<&str>) {
@@ -66,7 +75,7 @@ impl Delivery {
         Handling { watch: Stopwatch::start(), span: self.span.clone() }
     }
 
-    pub(crate) fn answered(&mut self, answer: &Result<Accepted, Refusal>) {
+    pub(crate) fn answered(&mut self, answer: &Result<Accepted, Refusal>, refusals: &Refusals) {
         let (outcome, reason) = match answer {
             Ok(Accepted::Handled) => ("handled", None),
             Ok(Accepted::Unfinished) => ("unfinished", None),
@@ -78,11 +87,9 @@ impl Delivery {
         self.span.record("error_code", reason.map_or(0, |refusal| refusal.code()));
         self.ended(outcome, reason);
         self.span.within(|| match reason {
-            // The handler's own failures are told where its error is known.
+            // The handler's own failures are logged where its error is known.
             Some(Refusal::HandlerFailed | Refusal::Unavailable | Refusal::DeadlinePassed) => {}
-            Some(refusal) => {
-                note(Level::Warn, None, format_args!("{}: {} ({refusal})", refusal.code(), refusal.reason()));
-            }
+            Some(refusal) => refusals.log(refusal, self.app()),
             None if outcome == "ignored" => note(Level::Debug, None, format_args!("nothing for the handler")),
             None => {}
         });
@@ -101,8 +108,9 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         if !self.is_answered {
             self.ended("abandoned", None);
-            let what =
-                format_args!("nobody waits for the answer any more: the sender, or the server, has gone");
+            let what = format_args!(
+                "there was no answer: the sender disconnected, or the server stopped, before there was one"
+            );
             self.span.within(|| note(Level::Warn, None, what));
         }
     }

@@ -8,6 +8,8 @@ mod delivery;
 
 mod failures;
 
+mod refusals;
+
 mod say;
 
 #[cfg(feature = "inbox")]
@@ -36,8 +38,9 @@ mod stopwatch;
 
 pub(crate) use self::{
     delivery::{Accepted, Delivery, Handling},
-    failures::{failed, failed_late, late, lost},
+    failures::{failed, failed_late, late, lost, unknown_command},
     metrics::{describe, started, stopped},
+    refusals::Refusals,
 };
 #[cfg(feature = "inbox")]
 pub(crate) use self::{

@@ -1,7 +1,7 @@
-//! Telling something in words: to `tracing`, or else on standard error.
+//! Log lines: events of `tracing`, or else lines on standard error.
 //!
-//! It names the event and its session and says what the handler's error says. The library adds nothing of what a customer
-//! wrote or of what signs requests.
+//! A line names the app, or the event and its session, and has the text of the handler's error. The library adds nothing of
+//! what a customer wrote or of what signs requests.
 
 use std::{fmt, io::Write as _};
 
@@ -16,29 +16,40 @@ pub(super) enum Level {
     Debug,
 }
 
-/// What somebody has to hear, one way or the other.
+/// What an operator has to know, one way or the other.
 pub(super) fn say(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
-    // A handler's error says what it likes, or panics.
+    let app = event.map(|event| event.sdk_app_id);
+    let of = event.map(|event| format!("{} of session {}: ", event.name, event.session_id));
+    write(level, app, event, &of.unwrap_or_default(), what);
+}
+
+/// [`say`] of a request that brought no event.
+pub(super) fn say_of_app(level: Level, app: Option<u64>, what: fmt::Arguments<'_>) {
+    let of = app.map(|app| format!("app {app}: "));
+    write(level, app, None, &of.unwrap_or_default(), what);
+}
+
+/// What is worth knowing where a subscriber wants it.
+pub(super) fn note(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
+    isolated(|| traced(level, event.map(|event| event.sdk_app_id), event, what));
+}
+
+fn write(level: Level, app: Option<u64>, event: Option<&Event>, of: &str, what: fmt::Arguments<'_>) {
+    // An error of a handler can panic when it is shown.
     let what = isolated(|| what.to_string()).unwrap_or_else(|| "a failure whose text panicked".to_owned());
-    let told = isolated(|| traced(level, event, format_args!("{what}"))).unwrap_or_default();
-    // A filter that names only the program's own modules must not silence failures that were heard without it.
-    if told || level != Level::Error && somebody_listens() {
+    let is_traced = isolated(|| traced(level, app, event, format_args!("{what}"))).unwrap_or_default();
+    // A filter that names only the program's own modules must not silence failures that were visible without it.
+    if is_traced || level != Level::Error && has_subscriber() {
         return;
     }
-    let of = event.map(|event| format!("{} of session {}: ", event.name, event.session_id));
-    let line = format!("tencent-desk-webhook: {}{}", one_line(&of.unwrap_or_default()), one_line(&what));
-    // Where standard error has gone there is nobody to tell.
+    let line = format!("tencent-desk-webhook: {}{}", one_line(of), one_line(&what));
+    // There is no other place to report that standard error is closed.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// What is worth knowing where somebody listens.
-pub(super) fn note(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
-    isolated(|| traced(level, event, what));
-}
-
-/// Whether anybody wanted it.
+/// Whether a subscriber wanted it.
 #[cfg(feature = "tracing")]
-fn traced(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool {
+fn traced(level: Level, app: Option<u64>, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool {
     use std::cell::Cell;
 
     use tracing::{Level as L, event};
@@ -46,17 +57,18 @@ fn traced(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool
     use super::TARGET;
 
     // A field's value is asked for only where the event is wanted. To ask beforehand (`event_enabled!`) would spoil the state
-    // of filters of single layers, and the next event, whoever's, would be lost to them.
+    // of filters of single layers, and the program's own next event would be lost to them.
     let wanted = Cell::new(false);
     let text = || {
         wanted.set(true);
         one_line(&what.to_string())
     };
-    macro_rules! tell {
+    macro_rules! trace {
         ($level:expr) => {
             event!(
                 target: TARGET,
                 $level,
+                app,
                 event = event.map(|event| one_line(event.name.as_str())),
                 session_id = event.map(|event| one_line(&event.session_id)),
                 "{}",
@@ -65,40 +77,48 @@ fn traced(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool
         };
     }
     match level {
-        Level::Error => tell!(L::ERROR),
-        Level::Warn => tell!(L::WARN),
+        Level::Error => trace!(L::ERROR),
+        Level::Warn => trace!(L::WARN),
         #[cfg(feature = "inbox")]
-        Level::Info => tell!(L::INFO),
-        Level::Debug => tell!(L::DEBUG),
+        Level::Info => trace!(L::INFO),
+        Level::Debug => trace!(L::DEBUG),
     }
     wanted.get()
 }
 
 #[cfg(feature = "tracing")]
-fn somebody_listens() -> bool {
+fn has_subscriber() -> bool {
     use tracing::{dispatcher, subscriber::NoSubscriber};
 
     !dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>())
 }
 
 #[cfg(not(feature = "tracing"))]
-fn traced(_: Level, _: Option<&Event>, _: fmt::Arguments<'_>) -> bool {
+fn traced(_: Level, _: Option<u64>, _: Option<&Event>, _: fmt::Arguments<'_>) -> bool {
     false
 }
 
 #[cfg(not(feature = "tracing"))]
-fn somebody_listens() -> bool {
+fn has_subscriber() -> bool {
     false
 }
 
-/// Who can send an event can name it, and a handler's error may quote it: neither shall write lines of its own.
+/// Senders choose the names of events and sessions, and a handler's error may quote them: neither can write lines of its own,
+/// or what a terminal would obey or hide.
 pub(super) fn one_line(text: &str) -> String {
     text.chars().take(LINE_LIMIT).flat_map(escape).collect()
 }
 
 fn escape(c: char) -> impl Iterator<Item = char> {
-    let (escaped, plain) = if c.is_control() { (Some(c.escape_default()), None) } else { (None, Some(c)) };
+    let (escaped, plain) = if is_invisible(c) { (Some(c.escape_default()), None) } else { (None, Some(c)) };
     escaped.into_iter().flatten().chain(plain)
+}
+
+/// Control characters, line and paragraph separators, and what has no width or turns the direction of text.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 const LINE_LIMIT: usize = 2000;
@@ -110,6 +130,12 @@ mod tests {
     #[test]
     fn a_line_stays_one_line() {
         assert_eq!(one_line("会话 \"s\": \n\u{1b}[31m\u{85}"), "会话 \"s\": \\n\\u{1b}[31m\\u{85}");
+        for hidden in [
+            '\u{9b}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{200b}',
+            '\u{feff}',
+        ] {
+            assert_eq!(one_line(&hidden.to_string()), hidden.escape_default().to_string());
+        }
         assert_eq!(one_line(&"x".repeat(1 << 20)).len(), LINE_LIMIT);
     }
 }

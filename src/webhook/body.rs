@@ -16,12 +16,14 @@ use crate::error::Refusal;
 pub(super) struct Inbound<'b, B> {
     body: Pin<&'b mut B>,
     text: Vec<u8>,
+    keeps: bool,
+    length: usize,
     finished: bool,
 }
 
 impl<'b, B: Body> Inbound<'b, B> {
     pub(super) fn new(body: Pin<&'b mut B>) -> Self {
-        Self { finished: body.is_end_stream(), body, text: Vec::new() }
+        Self { finished: body.is_end_stream(), body, text: Vec::new(), keeps: true, length: 0 }
     }
 
     /// Whether bytes may be left that a server would have to skip before the connection's next request.
@@ -34,18 +36,31 @@ impl<'b, B: Body> Inbound<'b, B> {
         if is_encoded {
             return Err(Refusal::ContentEncoding);
         }
-        let announced = self.body.size_hint().lower();
-        if announced > settings.body_limit as u64 {
+        // An announcement costs its sender nothing, so no more than a usual event's room is set aside for it.
+        self.text.reserve_exact(self.body.size_hint().lower().min(USUAL_SIZE) as usize);
+        self.read_to_end(settings).await?;
+        let mut text = std::mem::take(&mut self.text);
+        // The event keeps it for as long as its handler runs.
+        if text.capacity() - text.len() > text.len() / 4 {
+            text.shrink_to_fit();
+        }
+        String::from_utf8(text).map_err(|error| Refusal::NotUtf8 { gzip: error.as_bytes().starts_with(GZIP) })
+    }
+
+    /// Reads the body without keeping any of it, so that the connection can go on.
+    pub(super) async fn skip(&mut self, settings: &Settings) {
+        self.keeps = false;
+        // What cannot be skipped ends the connection.
+        let _ = self.read_to_end(settings).await;
+    }
+
+    async fn read_to_end(&mut self, settings: &Settings) -> Result<(), Refusal> {
+        if self.body.size_hint().lower() > settings.body_limit as u64 {
             return Err(Refusal::BodyTooLarge);
         }
-        // An announcement costs its sender nothing, so no more than a usual event's room is set aside for it.
-        self.text.reserve_exact(announced.min(USUAL_SIZE) as usize);
-
         let read = poll_fn(|cx| self.poll_to_end(cx, settings.body_limit));
-        timer::within(settings.read_timeout.min(settings.deadline), settings.runtime.as_ref(), read)
-            .await?
-            .ok_or(Refusal::BodyTooSlow)??;
-        String::from_utf8(std::mem::take(&mut self.text)).map_err(|_| Refusal::NotUtf8)
+        let read = timer::within(settings.read_timeout.min(settings.deadline), read).await?;
+        read.ok_or(Refusal::BodyTooSlow)?
     }
 
     /// Copies every chunk at once: kept, it would pin the server's whole read buffer for as long as the event lives.
@@ -58,13 +73,16 @@ impl<'b, B: Body> Inbound<'b, B> {
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Refusal::BodyBrokeOff)),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(mut data) if data.has_remaining() => {
-                        if data.remaining() > limit - self.text.len() {
+                        self.length += data.remaining();
+                        if self.length > limit {
                             return Poll::Ready(Err(Refusal::BodyTooLarge));
                         }
                         while data.has_remaining() {
                             let chunk = data.chunk();
                             let length = chunk.len();
-                            self.text.extend_from_slice(chunk);
+                            if self.keeps {
+                                self.text.extend_from_slice(chunk);
+                            }
                             data.advance(length);
                         }
                     }
@@ -80,6 +98,9 @@ impl<'b, B: Body> Inbound<'b, B> {
         Poll::Ready(Ok(()))
     }
 }
+
+/// How gzip data begins (RFC 1952, section 2.3.1).
+const GZIP: &[u8] = &[0x1F, 0x8B];
 
 const EMPTY_FRAMES_A_POLL: usize = 64;
 

@@ -7,7 +7,7 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use tokio::{runtime::Handle, time::Instant};
 
-use super::{Settings, Shared, timer};
+use super::{Settings, Shared, home::Home, timer};
 use crate::{
     error::Refusal,
     event::Event,
@@ -19,13 +19,14 @@ use crate::{
 /// Ends with the handler's answer, or at the deadline.
 pub(super) async fn dispatch<H: Deliver>(
     event: Arc<Event>,
-    shared: &Arc<Shared<H>>,
+    slot: Slot<H>,
     settings: &Settings,
     delivery: &Delivery,
     arrived: Instant,
 ) -> Result<Accepted, Refusal> {
-    let slot = Slot::take(shared, settings.max_in_flight).ok_or(Refusal::Overloaded)?;
-    let runtime = settings.runtime.clone().or_else(|| Handle::try_current().ok());
+    let shared = Arc::clone(&slot.0);
+    let home = settings.home.as_ref().and_then(Home::runtime).cloned();
+    let runtime = home.or_else(|| Handle::try_current().ok());
     let handling = delivery.handling();
     let mut run = Box::pin(Call::new(Arc::clone(&event), slot, runtime.clone(), handling).run());
     let first = poll_fn(|cx| {
@@ -43,7 +44,7 @@ pub(super) async fn dispatch<H: Deliver>(
             };
             let task = runtime.spawn(delivery.carry(run));
             let left = settings.deadline.saturating_sub(arrived.elapsed());
-            match timer::within(left, settings.runtime.as_ref(), task).await? {
+            match timer::within(left, task).await? {
                 Some(Ok(call)) => call.hear(),
                 Some(Err(_)) => Err(Refusal::Interrupted),
                 None => at_deadline(&shared.handler, settings, &event),
@@ -131,11 +132,11 @@ impl<H: Deliver> Drop for Call<H> {
     }
 }
 
-/// One of the handlers that may run at once.
-struct Slot<H>(Arc<Shared<H>>);
+/// One of the requests that may be read or handled at once.
+pub(super) struct Slot<H>(Arc<Shared<H>>);
 
 impl<H> Slot<H> {
-    fn take(shared: &Arc<Shared<H>>, max_in_flight: usize) -> Option<Self> {
+    pub(super) fn take(shared: &Arc<Shared<H>>, max_in_flight: usize) -> Option<Self> {
         let entered = shared.in_flight.enter(max_in_flight);
         entered.then(|| {
             telemetry::started();

@@ -23,7 +23,7 @@
 //! assert_eq!(mounted.handle(unsigned()).await.status(), 401);
 //!
 //! // After the server has ended, and before the program does: handlers may still run.
-//! webhook.drained().await;
+//! assert!(webhook.drained(Duration::from_secs(20)).await);
 //! assert_eq!(webhook.in_flight(), 0);
 //! # }
 //! ```
@@ -46,6 +46,8 @@ mod token;
 
 mod in_flight;
 
+mod home;
+
 mod timer;
 
 #[cfg(desk_stages)]
@@ -65,18 +67,22 @@ use http_body::Body;
 use http_body_util::Full;
 use tokio::{runtime::Handle, time::Instant};
 
-use self::{body::Inbound, head::OwnHead, in_flight::InFlight, query::Query, verify::Verified};
+use self::{
+    body::Inbound, dispatch::Slot, head::OwnHead, home::Home, in_flight::InFlight, query::Query,
+    verify::Verified,
+};
 pub(crate) use self::{head::Head, response::Answer};
 #[cfg(feature = "actix-web")]
 pub(crate) use self::{head::is_identity, response::JSON};
 pub use self::{
-    token::{BlankToken, Token},
+    token::{InvalidToken, Token},
     verify::Verifier,
 };
 use crate::{
-    error::Refusal,
+    error::{Refusal, Refused},
     handler::{AtDeadline, Deliver},
-    telemetry::{self, Accepted, Delivery},
+    isolate::isolated,
+    telemetry::{self, Accepted, Delivery, Refusals},
 };
 
 /// Receives deliveries, verifies them, and hands their events to a handler.
@@ -102,17 +108,21 @@ struct Shared<H> {
     verifier: RwLock<Verifier>,
     handler: H,
     in_flight: InFlight,
+    refusals: Refusals,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Settings {
     body_limit: usize,
     read_timeout: Duration,
     deadline: Duration,
     at_deadline: AtDeadline,
     max_in_flight: usize,
-    runtime: Option<Handle>,
+    home: Option<Home>,
+    on_refusal: Option<Arc<OnRefusal>>,
 }
+
+type OnRefusal = dyn Fn(&Refused) + Send + Sync;
 
 impl<H: Deliver> Webhook<H> {
     /// Make it inside the tokio runtime on which handlers are to run, if need be: in `main` under `#[tokio::main]`, never
@@ -120,20 +130,26 @@ impl<H: Deliver> Webhook<H> {
     #[must_use]
     pub fn new(verifier: Verifier, handler: H) -> Self {
         telemetry::describe();
-        let shared = Shared { verifier: RwLock::new(verifier), handler, in_flight: InFlight::default() };
+        let shared = Shared {
+            verifier: RwLock::new(verifier),
+            handler,
+            in_flight: InFlight::default(),
+            refusals: Refusals::default(),
+        };
         let settings = Settings {
             body_limit: 1024 * 1024,
             read_timeout: Duration::from_secs(1),
             deadline: Duration::from_millis(1500),
             at_deadline: AtDeadline::Acknowledge,
             max_in_flight: 1024,
-            runtime: Handle::try_current().ok(),
+            home: Home::current(),
+            on_refusal: None,
         };
         Self { shared: Arc::new(shared), settings }
     }
 
-    /// Answers one request, whatever it holds. It needs a tokio runtime with timers only if body or handler are not ready
-    /// at once, and it needs no network.
+    /// Answers one request, whatever it holds. It needs a tokio runtime only if the handler is not ready at once, and it needs
+    /// no network.
     ///
     /// The [table of refusals](crate::Refusal) tells what is answered to whom. The future owns all that it needs, so it can be
     /// spawned; dropping it does not stop a handler that has started.
@@ -175,10 +191,15 @@ impl<H: Deliver> Webhook<H> {
         let mut body = Inbound::new(body);
 
         let received = delivery.carry(pin!(self.receive(head, &mut body, &delivery, arrived))).await;
-        delivery.answered(&received);
+        delivery.answered(&received, &self.shared.refusals);
         let mut answer = match received {
             Ok(_) => Answer::accepted(),
-            Err(refusal) => Answer::refused(&refusal),
+            Err(refusal) => {
+                if let Some(report) = &self.settings.on_refusal {
+                    isolated(|| report(&Refused::new(refusal, delivery.app())));
+                }
+                Answer::refused(&refusal)
+            }
         };
         answer.closes = body.is_unread() && head.is_alone;
         answer
@@ -196,17 +217,24 @@ impl<H: Deliver> Webhook<H> {
             return Err(Refusal::Method);
         }
         // What is verified is given up before the handler starts: doors box this future.
+        let slot;
         let event = {
             let query = Query::parse(head.query)?;
             delivery.claims(query.app);
             let verified = self.verify(query)?;
             delivery.is_authentic(verified.query.command.as_deref(), verified.query.request_id.as_deref());
+            // Bodies that are being read take up memory as events do.
+            let Some(taken) = Slot::take(&self.shared, self.settings.max_in_flight) else {
+                body.skip(&self.settings).await;
+                return Err(Refusal::Overloaded);
+            };
+            slot = taken;
             let text = body.read(head.is_encoded, &self.settings).await?;
             parse::parse(text, verified)?
         };
         let Some(event) = event else { return Ok(Accepted::Ignored) };
         delivery.brings(&event);
-        dispatch::dispatch(event, &self.shared, &self.settings, delivery, arrived).await
+        dispatch::dispatch(event, slot, &self.settings, delivery, arrived).await
     }
 }
 
@@ -244,19 +272,41 @@ impl<H: Deliver> Webhook<H> {
         self
     }
 
-    /// How many handlers may run at once, those included whose sender has its answer already. Default: 1024. Beyond it
-    /// deliveries get 503, which the sender may never repeat.
+    /// How many verified requests may be read or handled at once, including handlers whose sender has its answer already.
+    /// Default: 1024. Further deliveries get 503, without a byte of their body being kept, and the sender may never repeat them.
+    ///
+    /// All of them together take at most `max_in_flight` × 16 × [`body_limit`](Self::body_limit) of memory, 16 GiB by default, and
+    /// only if whoever can sign sends the worst bodies that there are; the vendor's sample of 600 bytes takes about 2 KiB.
     #[must_use]
-    pub fn max_in_flight(mut self, handlers: usize) -> Self {
-        self.settings.max_in_flight = handlers;
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.settings.max_in_flight = requests;
         self
     }
 
-    /// The runtime on which handlers go on that are not ready at once. Default: the one in which the `Webhook` was made,
-    /// or else the caller's.
+    /// Calls `report` for each refused delivery, before the response is sent and on the thread that serves it, so it should be
+    /// quick. Refusals are logged as well, at most once a second for each reason.
+    ///
+    /// ```
+    /// use tencent_desk_webhook::{EventHandler, Webhook, testing};
+    ///
+    /// struct Support;
+    /// impl EventHandler for Support {}
+    ///
+    /// let webhook = Webhook::new(testing::verifier(), Support).on_refusal(|refused| {
+    ///     eprintln!("app {:?}: {} ({:?} s off)", refused.app, refused.reason.reason(), refused.skew);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_refusal(mut self, report: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
+        self.settings.on_refusal = Some(Arc::new(report));
+        self
+    }
+
+    /// The runtime on which handlers go on that are not ready at once. Default: the one in which the `Webhook` was made. Once
+    /// that has shut down, and where there was none, it is the caller's.
     #[must_use]
     pub fn runtime(mut self, runtime: Handle) -> Self {
-        self.settings.runtime = Some(runtime);
+        self.settings.home = Some(Home::new(runtime));
         self
     }
 }
@@ -267,16 +317,19 @@ impl<H: Deliver> Webhook<H> {
         *self.shared.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
     }
 
-    /// How many handlers are running.
+    /// How many verified requests are being read or handled.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.shared.in_flight.count()
     }
 
-    /// Ends when no handler runs, and every late failure has been reported. Await it after the server has ended: servers
-    /// know nothing of handlers whose caller has gone. A failure whose caller neither asks for it nor hangs up is waited for.
-    pub async fn drained(&self) {
-        self.shared.in_flight.drained().await;
+    /// Waits until no handler runs and every late failure has been reported, for at most `limit`. Await it after the server
+    /// has ended: servers do not wait for handlers whose caller has disconnected.
+    ///
+    /// Returns whether all handlers have ended. If a handler has failed but its [`handle`](Self::handle) future is neither
+    /// polled nor dropped, it keeps waiting.
+    pub async fn drained(&self, limit: Duration) -> bool {
+        matches!(timer::within(limit, self.shared.in_flight.drained()).await, Ok(Some(())))
     }
 
     /// The handler.
@@ -299,7 +352,11 @@ impl<H> Clone for Webhook<H> {
 impl<H> fmt::Debug for Webhook<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")
-            .field("settings", &self.settings)
+            .field("body_limit", &self.settings.body_limit)
+            .field("read_timeout", &self.settings.read_timeout)
+            .field("deadline", &self.settings.deadline)
+            .field("at_deadline", &self.settings.at_deadline)
+            .field("max_in_flight", &self.settings.max_in_flight)
             .field("in_flight", &self.shared.in_flight)
             .finish_non_exhaustive()
     }

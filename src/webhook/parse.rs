@@ -1,32 +1,38 @@
 //! Stage 3, second half: from the body's text to an [`Event`], if it is one of ours.
 //!
 //! `CallbackCommand` stands in the query, in the body, or in both (the vendor's page on the session-event callback,
-//! product 1229, document 68989). A foreign command is none of our business and no error; nor is the console's URL check,
-//! which names no command and has no body.
+//! product 1229, document 68989), and its case is not consistent on the vendor's own pages. Another command is acknowledged
+//! and ignored. So is the console's URL check: a signed request with an empty body or `{}`, with or without a command.
 
 use std::sync::Arc;
 
 use super::verify::Verified;
 use crate::{
     error::Refusal,
-    event::{COMMAND, Event, Origin, Wire},
+    event::{BYTE_ORDER_MARK, COMMAND, Event, Origin, Wire},
+    telemetry,
 };
 
 /// `None`: authentic, and nothing for a handler.
 pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Arc<Event>>, Refusal> {
-    let Verified { app, query } = verified;
+    let Verified { app, is_signed, query } = verified;
     let command = query.command.as_deref();
-    if body.trim_ascii().is_empty() {
-        return if command == Some(COMMAND) { Err(Refusal::EmptyBody) } else { Ok(None) };
+    if is_blank(&body, is_signed) {
+        return if is_signed || !command.is_some_and(is_ours) { Ok(None) } else { Err(Refusal::EmptyBody) };
     }
-    let sdk_app_id = app.ok_or(Refusal::ForeignApp)?;
+    let sdk_app_id = app.ok_or(Refusal::ForeignApp { claimed: None })?;
 
     let mut mended = None;
     let wire = Wire::parse(&body, &mut mended);
     let stated = wire.as_ref().ok().and_then(|wire| wire.command.as_deref());
     match (command, stated) {
-        (Some(claimed), Some(stated)) if claimed != stated => return Err(Refusal::CommandConflict),
-        (Some(command), _) | (None, Some(command)) if command != COMMAND => return Ok(None),
+        (Some(claimed), Some(stated)) if !is_same(claimed, stated) => return Err(Refusal::CommandConflict),
+        (Some(command), _) | (None, Some(command)) if !is_ours(command) => {
+            if wire.as_ref().is_ok_and(Wire::is_event) {
+                telemetry::unknown_command(sdk_app_id, command);
+            }
+            return Ok(None);
+        }
         (None, None) if wire.is_ok() => return Err(Refusal::NoCommand),
         _ => {}
     }
@@ -39,4 +45,20 @@ pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Arc<E
     let mut event = Event::new(wire?, origin)?;
     event.raw = body;
     Ok(Some(Arc::new(event)))
+}
+
+/// An empty body, or `{}` where a signature vouches for it.
+fn is_blank(body: &str, is_signed: bool) -> bool {
+    let body = body.trim_start_matches(BYTE_ORDER_MARK).trim_ascii();
+    let members = body.strip_prefix('{').and_then(|body| body.strip_suffix('}'));
+    body.is_empty() || is_signed && members.is_some_and(|members| members.trim_ascii().is_empty())
+}
+
+fn is_ours(command: &str) -> bool {
+    is_same(command, COMMAND)
+}
+
+/// Almost all come as documented.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || one.eq_ignore_ascii_case(other)
 }

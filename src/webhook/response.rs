@@ -1,9 +1,7 @@
-//! Stage 5: what the sender is told.
+//! Stage 5: the response.
 //!
 //! It takes status 200 with parseable JSON as success and everything else as failure (the vendor's webhook overview,
 //! trtc.io document 34354): hence never 202 or 204.
-
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::{
@@ -23,22 +21,21 @@ pub(crate) struct Answer {
     pub(crate) allow: Option<&'static str>,
     /// Whether it ends its connection, because the rest of the body would be read as the next request.
     pub(crate) closes: bool,
+    /// For the response's extensions.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 pub(crate) const JSON: &str = "application/json";
 
 impl Answer {
     pub(super) fn accepted() -> Self {
-        Self { status: StatusCode::OK, body: Bytes::from_static(ACKNOWLEDGEMENT), allow: None, closes: false }
+        let body = Bytes::from_static(ACKNOWLEDGEMENT);
+        Self { status: StatusCode::OK, body, allow: None, closes: false, refusal: None }
     }
 
     pub(super) fn refused(refusal: &Refusal) -> Self {
-        let mut body = String::with_capacity(ROOM);
-        let code = refusal.code();
-        // No refusal's sentence holds a character that JSON would escape.
-        let _ = write!(body, r#"{{"ActionStatus":"FAIL","ErrorInfo":"{refusal}","ErrorCode":{code}}}"#);
         let allow = (*refusal == Refusal::Method).then_some("POST");
-        Self { status: refusal.status(), body: body.into(), allow, closes: false }
+        Self { status: refusal.status(), body: refusal.body(), allow, closes: false, refusal: Some(*refusal) }
     }
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
@@ -52,12 +49,12 @@ impl Answer {
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        if let Some(refusal) = self.refusal {
+            response.extensions_mut().insert(refusal);
+        }
         response
     }
 }
 
 /// The one answer that the sender takes as success, as the vendor prints it.
 const ACKNOWLEDGEMENT: &[u8] = br#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
-
-/// More than any refusal's body takes: a stranger shall not make us grow it.
-const ROOM: usize = 256;

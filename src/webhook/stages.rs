@@ -8,7 +8,9 @@ use http_body::Body;
 use http_body_util::Full;
 use tokio::time::Instant;
 
-use super::{Answer, Webhook, body::Inbound, dispatch, parse, query::Query, verify::Verified};
+use super::{
+    Answer, Webhook, body::Inbound, dispatch, dispatch::Slot, parse, query::Query, verify::Verified,
+};
 use crate::{error::Refusal, event::Event, handler::Deliver, telemetry::Delivery};
 
 #[derive(Clone, Debug)]
@@ -35,7 +37,8 @@ pub fn parse(text: String, believed: Believed<'_>) -> Result<Option<Arc<Event>>,
 
 pub async fn dispatch<H: Deliver>(webhook: &Webhook<H>, event: Arc<Event>) -> Result<(), Refusal> {
     let delivery = Delivery::begin();
-    dispatch::dispatch(event, &webhook.shared, &webhook.settings, &delivery, Instant::now()).await.map(|_| ())
+    let slot = Slot::take(&webhook.shared, usize::MAX).ok_or(Refusal::Overloaded)?;
+    dispatch::dispatch(event, slot, &webhook.settings, &delivery, Instant::now()).await.map(|_| ())
 }
 
 pub fn response() -> Response<Full<Bytes>> {

@@ -1,42 +1,52 @@
-//! Waiting for a bounded time on whichever tokio runtime is at hand.
+//! Waiting for a bounded time, whichever runtimes there are.
+//!
+//! A tokio runtime can be without timers, and the only way to find out is a panic, which ends a program that was built with
+//! `panic = "abort"`. So timers run on a small runtime of their own, in a thread that starts when something first has to wait.
 
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::LazyLock, task::Poll, thread, time::Duration};
 
-use tokio::{runtime::Handle, time::Sleep};
+use tokio::{
+    runtime::{Builder, Handle},
+    time::{Instant, Sleep},
+};
 
-use crate::{error::Refusal, isolate::isolated};
+use crate::error::Refusal;
 
-/// What `work` gives, or `None` when it has not within `time`. Work that is ready at once needs no runtime.
+/// The output of `work`, or `None` if it has none within `time`. Work that is ready at once needs no timer.
 ///
 /// # Errors
 ///
-/// `NoRuntime` when it has to wait and neither the caller's runtime nor `fallback` has timers.
-pub(super) async fn within<F: Future>(
-    time: Duration,
-    fallback: Option<&Handle>,
-    work: F,
-) -> Result<Option<F::Output>, Refusal> {
+/// `NoRuntime` when it has to wait and no thread can be started.
+pub(super) async fn within<F: Future>(time: Duration, work: F) -> Result<Option<F::Output>, Refusal> {
     let mut work = pin!(work);
     if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
         return Ok(Some(output));
     }
-    let mut sleep = pin!(sleep(time, fallback).ok_or(Refusal::NoRuntime)?);
+    let mut sleep = pin!(sleep(time).ok_or(Refusal::NoRuntime)?);
     let output = poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Ok(Some(output))),
-        // A timer panics once its runtime has shut down.
-        Poll::Pending => match isolated(|| sleep.as_mut().poll(cx)) {
-            Some(elapsed) => elapsed.map(|()| Ok(None)),
-            None => Poll::Ready(Err(Refusal::NoRuntime)),
-        },
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
     });
-    output.await
+    Ok(output.await)
 }
 
-/// The caller's own runtime comes first: it is the one that is certainly being driven.
-fn sleep(time: Duration, fallback: Option<&Handle>) -> Option<Sleep> {
-    [Handle::try_current().ok().as_ref(), fallback].into_iter().flatten().find_map(|runtime| {
-        let _entered = runtime.enter();
-        // tokio has no way to ask a runtime whether its timers are on but to try.
-        isolated(|| tokio::time::sleep(time))
-    })
+fn sleep(time: Duration) -> Option<Sleep> {
+    let _entered = if is_test_clock() { None } else { Some(TIMERS.as_ref()?.enter()) };
+    Some(tokio::time::sleep(time))
 }
+
+/// Whether the current runtime's clock was paused, as tests do: then it is the one to wait by.
+fn is_test_clock() -> bool {
+    let before = std::time::Instant::now();
+    let now = Instant::now().into_std();
+    now < before || now > std::time::Instant::now()
+}
+
+/// `None`: no thread can be started.
+static TIMERS: LazyLock<Option<Handle>> = LazyLock::new(|| {
+    let runtime = Builder::new_current_thread().enable_time().build().ok()?;
+    let handle = runtime.handle().clone();
+    let drive = move || runtime.block_on(std::future::pending::<()>());
+    thread::Builder::new().name("desk-timers".to_owned()).spawn(drive).ok()?;
+    Some(handle)
+});

@@ -12,12 +12,19 @@ use subtle::{Choice, ConstantTimeEq as _};
 pub struct Token(Arc<str>);
 
 impl Token {
+    /// Takes the token as it stands in the console.
+    ///
     /// # Errors
     ///
-    /// When `token` is blank, as an unset variable or an empty file would make it.
-    pub fn new(token: impl AsRef<str>) -> Result<Self, BlankToken> {
+    /// When `token` is blank, as an unset variable or an empty file would make it, or has white space around it, as a file that
+    /// ends with a line break does.
+    pub fn new(token: impl AsRef<str>) -> Result<Self, InvalidToken> {
         let token = token.as_ref();
-        if token.trim().is_empty() { Err(BlankToken) } else { Ok(Self(token.into())) }
+        match token.trim() {
+            "" => Err(InvalidToken::Blank),
+            trimmed if trimmed.len() < token.len() => Err(InvalidToken::Surrounded),
+            _ => Ok(Self(token.into())),
+        }
     }
 
     /// Whether `received` is what this token makes of `request_time`, compared in full whatever it is.
@@ -41,31 +48,41 @@ impl fmt::Debug for Token {
 
 /// # Panics
 ///
-/// When the text is blank.
+/// When the text is blank or has white space around it.
 impl From<&str> for Token {
     fn from(token: &str) -> Self {
-        Self::new(token).unwrap_or_else(|blank| panic!("{blank}"))
+        Self::new(token).unwrap_or_else(|invalid| panic!("{invalid}"))
     }
 }
 
 /// # Panics
 ///
-/// When the text is blank.
+/// When the text is blank or has white space around it.
 impl From<String> for Token {
     fn from(token: String) -> Self {
         token.as_str().into()
     }
 }
 
-/// The token is empty or white space.
+/// Why a text is no token. The text itself is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct BlankToken;
+pub enum InvalidToken {
+    /// It is empty or white space.
+    Blank,
+    /// It has white space before or behind it.
+    Surrounded,
+}
 
-impl fmt::Display for BlankToken {
+impl fmt::Display for InvalidToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the callback token is blank: anybody could sign with it; take the one that stands in the console")
+        f.write_str(match self {
+            Self::Blank => "the callback token is blank, and anyone could sign with it: set it to the console's",
+            Self::Surrounded => {
+                "the callback token has white space around it, such as the line break at the end of a file: trim it"
+            }
+        })
     }
 }
 
-impl std::error::Error for BlankToken {}
+impl std::error::Error for InvalidToken {}

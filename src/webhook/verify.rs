@@ -105,18 +105,20 @@ impl Verifier {
         let Some(sdk_app_id) = query.app else {
             return self.verify_probe(query);
         };
-        let app = self.apps.iter().find(|app| app.id == sdk_app_id).ok_or(Refusal::ForeignApp)?;
+        let claimed = Some(sdk_app_id);
+        let app = self.apps.iter().find(|app| app.id == sdk_app_id).ok_or(Refusal::ForeignApp { claimed })?;
         self.authenticate(app, &query)?;
-        Ok(Verified { app: Some(sdk_app_id), query })
+        Ok(Verified { app: Some(sdk_app_id), is_signed: app.policy.is_signed(), query })
     }
 
-    /// The console's URL check may send neither `SdkAppid` nor a command: whichever app it is for, it has to be signed.
+    /// The console's URL check may have no `SdkAppid`. It has to be signed for one of the apps. Under an unsigned app it may
+    /// have no command either.
     fn verify_probe<'q>(&self, query: Query<'q>) -> Result<Verified<'q>, Refusal> {
-        let is_probe = query.command.is_none();
-        if is_probe && self.apps.iter().any(|app| self.authenticate(app, &query).is_ok()) {
-            return Ok(Verified { app: None, query });
-        }
-        Err(Refusal::ForeignApp)
+        let may_probe = |app: &&App| app.policy.is_signed() || query.command.is_none();
+        let mut apps = self.apps.iter().filter(may_probe);
+        let app = apps.find(|app| self.authenticate(app, &query).is_ok());
+        let is_signed = app.ok_or(Refusal::ForeignApp { claimed: None })?.policy.is_signed();
+        Ok(Verified { app: None, is_signed, query })
     }
 
     fn authenticate(&self, app: &App, query: &Query<'_>) -> Result<(), Refusal> {
@@ -139,7 +141,10 @@ impl Verifier {
         let request_time = seconds(request_time).ok_or(Refusal::MalformedTime)?;
         let now = self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock());
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        if now.abs_diff(request_time) > self.window.as_secs() { Err(Refusal::Stale) } else { Ok(()) }
+        if now.abs_diff(request_time) <= self.window.as_secs() {
+            return Ok(());
+        }
+        Err(Refusal::Stale { skew: request_time.cast_signed().saturating_sub_unsigned(now) })
     }
 }
 
@@ -157,6 +162,8 @@ impl fmt::Debug for Verifier {
 #[derive(Clone, Debug)]
 pub(super) struct Verified<'q> {
     pub(super) app: Option<u64>,
+    /// Whether a token vouches for it.
+    pub(super) is_signed: bool,
     pub(super) query: Query<'q>,
 }
 
@@ -170,6 +177,12 @@ struct App {
 enum Policy {
     Signed(Vec<Token>),
     Unsigned,
+}
+
+impl Policy {
+    fn is_signed(&self) -> bool {
+        matches!(self, Self::Signed(_))
+    }
 }
 
 /// 1 to 11 digits. `u64::from_str` would also take a plus sign.

@@ -101,7 +101,7 @@ async fn ten_thousand_at_once_are_handled_or_told_to_come_back() {
         }
     }
     recorder.release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     let mut handled: Vec<String> = recorder.events().into_iter().map(|event| event.session_id).collect();
     handled.sort();
     accepted.sort();
@@ -140,7 +140,7 @@ async fn ten_thousand_through_a_door_are_handled_or_told_to_come_back() {
             accepted.extend(client.await.unwrap());
         }
         recorder.release();
-        webhook.drained().await;
+        webhook.drained(crate::support::LONG).await;
         let mut handled: Vec<String> = recorder.events().into_iter().map(|event| event.session_id).collect();
         handled.sort();
         accepted.sort();
@@ -169,7 +169,7 @@ async fn a_client_may_hang_up_at_every_stage() {
             recorder.called(count).await;
         }
         recorder.release();
-        webhook.drained().await;
+        webhook.drained(crate::support::LONG).await;
         recorder.will(Behaviour::Succeed);
         for count in 21..=40 {
             let mut client = Client::connect(address).await;
@@ -180,7 +180,7 @@ async fn a_client_may_hang_up_at_every_stage() {
             next.write(&request).await;
             assert_eq!(next.read(true).await.body, OK, "{door:?} {count}");
         }
-        webhook.drained().await;
+        webhook.drained(crate::support::LONG).await;
         assert_eq!(recorder.finished(), recorder.calls().len(), "{door:?}");
         assert!(recorder.calls().len() >= 40, "{door:?}");
     }
@@ -262,7 +262,7 @@ async fn a_handler_that_blocks_its_thread_harms_only_its_own_caller() {
     assert!(!blocked.is_finished());
     release.send(()).unwrap();
     assert_eq!(blocked.await.unwrap(), 0, "its caller is told how it ended, late as it is");
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,6 +286,6 @@ async fn whatever_a_handler_does_the_webhook_drains_once_it_ends() {
     }
     assert_eq!(webhook.in_flight(), 2);
     recorder.release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     assert_eq!((recorder.finished(), recorder.late_failures().len()), (behaviours.len(), 1));
 }

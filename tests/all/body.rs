@@ -140,11 +140,11 @@ async fn a_stalled_body_is_given_up_after_the_read_timeout() {
 }
 
 #[test]
-fn a_stalled_body_without_a_runtime_is_a_refusal_and_no_panic() {
+fn a_stalled_body_is_given_up_without_timers_in_the_runtime() {
     let webhook = Webhook::new(verifier(), Recorder::default());
     let waiting = send(&webhook, request(&signed(), Watched::new(&["{"], End::Never)));
     let no_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(no_timers.block_on(waiting).code, 50304);
+    assert_eq!(no_timers.block_on(waiting).code, 40801);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,15 +161,14 @@ async fn a_body_of_endless_empty_frames_is_given_up() {
     assert_eq!(send(&webhook, request(&signed(), Watched::new(&[], End::Endless))).await.code, 40801);
 }
 
-/// Its timers are gone with it; the caller has none of its own.
 #[test]
-fn a_stalled_body_after_the_runtimes_end_is_a_refusal_and_no_panic() {
+fn a_stalled_body_is_given_up_after_the_end_of_the_webhooks_runtime() {
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let webhook = own.block_on(async { Webhook::new(verifier(), Recorder::default()) });
     drop(own);
     let no_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = no_timers.block_on(send(&webhook, request(&signed(), Watched::new(&["{"], End::Never))));
-    assert_eq!(answer.code, 50304);
+    assert_eq!(answer.code, 40801);
 }
 
 #[tokio::test]
@@ -200,8 +199,6 @@ async fn only_a_refusal_that_leaves_a_body_unread_closes_the_connection() {
 async fn what_is_no_event_is_refused_with_its_reason() {
     let session = |json: serde_json::Value| json.to_string();
     for (body, code) in [
-        (String::new(), 40007),
-        (" \n".to_owned(), 40007),
         ("{".to_owned(), 40008),
         ("[]".to_owned(), 40008),
         ("null".to_owned(), 40008),
@@ -209,7 +206,7 @@ async fn what_is_no_event_is_refused_with_its_reason() {
         ("{} x".to_owned(), 40008),
         ("[".repeat(100_000), 40008),
         ("{\"a\":".repeat(100_000), 40008),
-        (session(json!({})), 40011),
+        (session(json!({"More": 1})), 40011),
         (session(json!({"Event": "SessionBegin", "EventTime": 1})), 40011),
         (session(json!({"SessionId": "", "Event": "SessionBegin", "EventTime": 1})), 40011),
         (session(json!({"SessionId": 7.5, "Event": "SessionBegin", "EventTime": 1})), 40011),

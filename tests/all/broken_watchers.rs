@@ -36,7 +36,7 @@ fn answers() -> (Vec<u16>, usize, usize) {
             webhook.handle(event("SessionEnd").delivery().unsigned().request()).await.status().as_u16(),
         );
         webhook.handler().release();
-        webhook.drained().await;
+        webhook.drained(crate::support::LONG).await;
         (statuses, webhook.handler().late_failures().len(), webhook.in_flight())
     })
 }

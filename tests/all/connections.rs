@@ -146,7 +146,7 @@ async fn a_client_that_hangs_up_stops_no_handler() {
             recorder.called(count).await;
         }
         recorder.release();
-        webhook.drained().await;
+        webhook.drained(crate::support::LONG).await;
         assert_eq!(recorder.finished(), 3, "{door:?}");
     }
 }
@@ -185,7 +185,7 @@ async fn at_the_deadline_the_sender_is_answered_and_the_connection_goes_on() {
             assert_eq!((reply.status, reply.closes()), (status, false), "{door:?}: {}", reply.body);
         }
         recorder.release();
-        webhook.drained().await;
+        webhook.drained(crate::support::LONG).await;
         assert_eq!(recorder.finished(), 2, "{door:?}");
     }
 }
@@ -212,7 +212,7 @@ async fn a_handler_outlives_the_actix_worker_that_took_its_request() {
     server.await.unwrap().unwrap();
     assert_eq!(recorder.finished(), 0);
     recorder.release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     assert_eq!(recorder.finished(), 1);
 }
 

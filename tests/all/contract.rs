@@ -70,7 +70,8 @@ fn cases() -> Vec<Case> {
             body: Body::None,
             ..case("the console's check", format!("Sign={SIGN}&RequestTime={NOW}"), "", 0, 0)
         },
-        Case { body: Body::None, ..case("no body", signed(), "", 40007, 0) },
+        Case { body: Body::None, ..case("a check with the command and no body", signed(), "", 0, 0) },
+        case("a check with an empty object", signed(), "{}", 0, 0),
         case("no JSON", signed(), "{", 40008, 0),
         case("no session", signed(), json!({"Event": "SessionBegin", "EventTime": 1}), 40011, 0),
         case("another command", signed(), json!({"CallbackCommand": "X"}), 40010, 0),

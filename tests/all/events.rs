@@ -286,6 +286,6 @@ async fn a_handler_behind_a_pointer_is_asked_about_its_failures() {
     let answer = webhook.handle(testing::event("SessionEnd").delivery().request()).await;
     assert_eq!(testing::error_code(answer), 50303);
     recorder.release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     assert_eq!(recorder.late_failures().len(), 1);
 }

@@ -45,7 +45,7 @@ async fn a_delivery_is_wrong_in_one_way_only() {
             40004,
         ),
         (Delivery::of("{"), 40008),
-        (Delivery::of(""), 40007),
+        (Delivery::of(""), 0),
     ] {
         assert_eq!(ask(verifier(), &delivery).await, code, "{delivery:?}");
     }
@@ -194,7 +194,7 @@ async fn a_recorder_tells_what_it_got() {
     assert_eq!((recorder.calls().len(), recorder.finished()), (1, 0));
     recorder.called(1).await;
     recorder.release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     assert_eq!((recorder.finished(), recorder.late_failures()[0].1.as_str()), (1, "told to fail"));
     assert_eq!(recorder.calls()[0].method, "on_session_end");
     recorder.forget();

@@ -26,7 +26,7 @@ fn every_refusal_is_named_in_logs_and_metrics_as_the_guide_says() {
             small.extend(letter.to_lowercase());
         }
         assert!(
-            REFUSALS.contains(&format!("{code}, \"{small}\")")),
+            REFUSALS.contains(&format!("{code}, \"{small}\",")),
             "{code} {name} has another name: {small}"
         );
     }

@@ -180,13 +180,18 @@ async fn the_verifier_is_exchanged_while_running() {
 }
 
 #[tokio::test]
-async fn the_consoles_url_check_is_answered_and_nothing_else_without_a_command() {
+async fn the_consoles_url_check_is_answered_whatever_it_has_beside_its_signature() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone());
     let probe = format!("Sign={SIGN}&RequestTime={NOW}");
-    for query in [probe.clone(), format!("SdkAppid={APP}&{probe}")] {
-        for body in ["", " \r\n"] {
-            assert!(send(&webhook, post(&query, body)).await.is_ok(), "{query} {body:?}");
+    for app in [String::new(), format!("SdkAppid={APP}&")] {
+        for command in
+            ["", "CallbackCommand=&", "CallbackCommand=Test&", &format!("CallbackCommand={COMMAND}&")]
+        {
+            for body in ["", " \r\n", "{}", "\u{feff}{ \n}"] {
+                let query = format!("{app}{command}{probe}");
+                assert!(send(&webhook, post(&query, body)).await.is_ok(), "{query} {body:?}");
+            }
         }
     }
     let event = event_json("SessionBegin").to_string();
@@ -198,7 +203,15 @@ async fn the_consoles_url_check_is_answered_and_nothing_else_without_a_command()
     for query in [String::new(), format!("SdkAppid={APP}"), probe.clone()] {
         assert!(send(&unsigned, post(&query, "")).await.is_ok(), "{query}");
     }
-    assert_eq!(send(&webhook, post(&format!("CallbackCommand={COMMAND}&{probe}"), "")).await.code, 40301);
+    assert_eq!(
+        send(&unsigned, post(&format!("SdkAppid={APP}&CallbackCommand={COMMAND}"), "")).await.code,
+        40007
+    );
+    assert_eq!(
+        send(&unsigned, post(&format!("SdkAppid={APP}&CallbackCommand={COMMAND}"), "{}")).await.code,
+        40011
+    );
+    assert_eq!(send(&unsigned, post(&format!("SdkAppid={APP}"), "{}")).await.code, 40009);
     assert_eq!(recorder.calls().len(), 0);
 }
 

@@ -20,6 +20,9 @@ pub(crate) const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b5
 pub(crate) const COMMAND: &str = "Desk.SessionEventNotify";
 pub(crate) const OK: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
 
+/// Above everything that a handler of these tests takes.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
 /// The query that the sender would append at `NOW`.
 pub(crate) fn signed() -> String {
     format!("SdkAppid={APP}&CallbackCommand={COMMAND}&Sign={SIGN}&RequestTime={NOW}")

@@ -79,7 +79,7 @@ async fn a_refusal_is_one_warning_with_its_reason() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
     assert_eq!(webhook.handle(message("s").wrong_signature().request()).await.status(), 401);
-    log.line(&["WARN", "desk_delivery{", "40104: wrong_signature"]);
+    log.line(&["WARN", "desk_delivery{", "refused with 40104 (wrong_signature)"]);
     let span = log.line(&["close", r#"outcome="refused""#, "error_code=40104"]);
     assert!(!span.contains("r-1") && !span.contains("command="), "not believed: {span}");
     assert_eq!(log.lines().len(), 2);
@@ -93,7 +93,7 @@ async fn a_handler_goes_on_in_the_span_of_its_delivery_and_of_its_caller() {
     let request = message("s").request();
     assert_eq!(webhook.handle(request).instrument(info_span!("caller")).await.status(), 200);
     webhook.handler().release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     log.line(&["caller:desk_delivery", "close", r#"outcome="unfinished""#, "handler_seconds=1."]);
 }
 
@@ -103,14 +103,18 @@ async fn failures_are_errors_within_the_span() {
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
     webhook.handler().will(Behaviour::Panic);
     webhook.handle(message("panics").request()).await;
-    log.line(&["ERROR", "desk_delivery{", "told 20001: panicked: told to panic"]);
+    log.line(&["ERROR", "desk_delivery{", "got 20001: panicked: told to panic"]);
     log.line(&["close", r#"outcome="failed""#, "error_code=20001"]);
 
     webhook.handler().will(Behaviour::StallAndFail);
     assert_eq!(webhook.handle(message("late").request()).await.status(), 200);
     webhook.handler().release();
-    webhook.drained().await;
-    log.line(&["ERROR", r#"desk_delivery{"#, "nobody left to be told: told to fail"]);
+    webhook.drained(crate::support::LONG).await;
+    log.line(&[
+        "ERROR",
+        r#"desk_delivery{"#,
+        "after the sender was answered or had disconnected: told to fail",
+    ]);
     log.line(&["close", r#"outcome="unfinished""#, "error_code=0"]);
 }
 
@@ -120,20 +124,20 @@ async fn whoever_is_left_without_an_ok_is_told_of() {
     let webhook = Webhook::new(testing::verifier(), Recorder::default()).at_deadline(AtDeadline::Refuse);
     webhook.handler().will(Behaviour::Unavailable);
     assert_eq!(webhook.handle(message("away").request()).await.status(), 503);
-    log.line(&["ERROR", "desk_delivery{", "told 50302: told to be unavailable"]);
+    log.line(&["ERROR", "desk_delivery{", "got 50302: told to be unavailable"]);
     log.line(&["close", r#"outcome="unavailable""#, "error_code=50302"]);
 
     webhook.handler().will(Behaviour::Stall);
     assert_eq!(webhook.handle(message("slow").request()).await.status(), 503);
-    log.line(&["ERROR", "desk_delivery{", "told 50303"]);
+    log.line(&["ERROR", "desk_delivery{", "got 50303"]);
     webhook.handler().release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     log.line(&["close", r#"outcome="unavailable""#, "error_code=50303"]);
 
     hang_up(webhook.handle(message("hangs up").request())).await;
-    log.line(&["WARN", "desk_delivery{", "nobody waits for the answer"]);
+    log.line(&["WARN", "desk_delivery{", "there was no answer"]);
     webhook.handler().release();
-    webhook.drained().await;
+    webhook.drained(crate::support::LONG).await;
     log.line(&["close", r#"outcome="abandoned""#, "handler_seconds="]);
 }
 
@@ -221,7 +225,7 @@ fn in_flight_is_counted_up_and_down_however_a_handler_ends() {
                 webhook.handle(message("s").request()).await;
                 assert_eq!(in_flight(), "1");
                 webhook.handler().release();
-                webhook.drained().await;
+                webhook.drained(crate::support::LONG).await;
                 assert_eq!(in_flight(), "0");
             }
             for behaviour in [Behaviour::Panic, Behaviour::PanicLater, Behaviour::Fail] {
@@ -258,7 +262,7 @@ fn what_is_counted_is_what_the_page_lists() {
             webhook.handle(message("d").request()).await;
             hang_up(webhook.handle(message("e").request())).await;
             webhook.handler().release();
-            webhook.drained().await;
+            webhook.drained(crate::support::LONG).await;
         });
     });
     let text = recorder.handle().render();

@@ -115,7 +115,7 @@ async fn a_handler_that_sees_every_event_dispatches_to_its_own_methods() {
     let webhook = Webhook::new(testing::verifier(), OnlySdk.around(Audited::default()));
     let response = webhook.handle(event("SessionBegin").delivery().request()).await;
     assert_eq!(error_code(response), 0);
-    webhook.drained().await;
+    webhook.drained(Duration::from_secs(20)).await;
     let Audited(recorder) = webhook.handler().inner();
     assert_eq!(recorder.events().len(), 1);
     assert_eq!(recorder.late_failures()[0].1, "on_session_begin was called");
