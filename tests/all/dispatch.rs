@@ -295,6 +295,35 @@ async fn beyond_max_in_flight_the_sender_is_told_to_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn drained_waits_for_a_limited_time() {
+    let webhook = subject();
+    order_and_hang_up(&webhook, "wait").await;
+    let begun = Instant::now();
+    assert!(!webhook.drained(Duration::from_secs(5)).await);
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    webhook.handler().release.notify_one();
+    assert!(webhook.drained(Duration::from_secs(5)).await);
+}
+
+/// Bodies take up memory as events do.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_being_read_counts() {
+    let webhook = subject().max_in_flight(1);
+    let stalled = http_body_util::StreamBody::new(Slow {
+        wait: Box::pin(sleep(Duration::from_millis(500))),
+        body: None,
+    });
+    let request = http::Request::post(format!("/?{}", signed())).body(stalled).unwrap();
+    let mut reading = std::pin::pin!(send(&webhook, request));
+    assert!(poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx).is_pending())).await);
+    assert_eq!(webhook.in_flight(), 1);
+    let answer = order(&webhook, "go").await;
+    assert_eq!((answer.status, answer.code), (503, 50301));
+    assert!(reading.await.is_ok(), "it was a check with an empty body");
+    assert_eq!(webhook.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn drained_waits_for_every_clone_and_refuses_nobody_meanwhile() {
     let webhook = subject();
     webhook.drained(crate::support::LONG).await;

@@ -282,3 +282,16 @@ fn the_marker_of_desks_own_messages_is_read_as_its_clients_do() {
     assert!(!Src::Other(99).visibility().eq(&Visibility::Hidden), "what is unknown is not overlooked");
     assert_eq!(CustomElem::default().desk_message(), None);
 }
+
+#[test]
+fn desks_messages_survive_half_an_emoji_and_numbers_beyond_f64() {
+    for data in [
+        r#"{"customerServicePlugin":0,"src":"30","content":"cut \ud83d"}"#,
+        r#"{"customerServicePlugin":0,"src":"30","content":"cut \ufffd","\ud800":1e999}"#,
+    ] {
+        let custom: CustomElem = serde_json::from_value(json!({ "Data": data })).unwrap();
+        let message = custom.desk_message().unwrap_or_else(|| panic!("{data}"));
+        assert_eq!(message.text().as_deref(), Some("cut \u{FFFD}"), "{data}");
+        assert_eq!(Element::Custom(custom).text().as_deref(), Some("cut \u{FFFD}"), "{data}");
+    }
+}

@@ -208,6 +208,27 @@ async fn an_event_comes_back_equal() {
             {{"MsgType":"TIMLocationElem","MsgContent":{{"Latitude":29.340656774469956,"Longitude":1e999}}}}]}}"#
     );
     check_round_trips(deliver(hard).await.1);
+
+    // In an event, in relays, in whatever the program puts the event into: all of it counts as levels of nesting.
+    for levels in [60, 63, 64, 65, 100, 124, 125, 126, 127, 128] {
+        let unknown = format!(
+            r#"{{"MsgType":"TIMNewElem","MsgContent":{}{}}}"#,
+            "[".repeat(levels),
+            "]".repeat(levels)
+        );
+        for relays in [0, 1, 8] {
+            let mut elements = format!("[{unknown}]");
+            for _ in 0..relays {
+                elements = format!(
+                    r#"[{{"MsgType":"TIMRelayElem","MsgContent":{{"MsgList":[{{"MsgBody":{elements}}}]}}}}]"#
+                );
+            }
+            let body = format!(
+                r#"{{"SessionId":"s","Event":"Human.UserSendMsg","EventTime":5,"MsgBody":{elements}}}"#
+            );
+            check_round_trips(deliver(body).await.1);
+        }
+    }
 }
 
 #[tokio::test]

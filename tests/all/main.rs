@@ -22,6 +22,8 @@ mod dispatch;
 
 mod refusals;
 
+mod reported;
+
 mod doors;
 
 mod contract;

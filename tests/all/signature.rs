@@ -228,6 +228,16 @@ async fn only_post_is_served() {
 }
 
 #[test]
+fn a_token_with_white_space_around_it_is_an_error_of_set_up() {
+    for surrounded in ["token\n", " token", "token\r\n", "\u{a0}token"] {
+        let error = Token::new(surrounded).unwrap_err().to_string();
+        assert!(error.contains("white space") && !error.contains("token\n"), "{error}");
+        assert!(std::panic::catch_unwind(|| Verifier::signed(APP, surrounded)).is_err());
+    }
+    assert!(Token::new("inner space").is_ok());
+}
+
+#[test]
 fn secrets_are_shown_nowhere() {
     let token = Token::new("a-very-secret-token").unwrap();
     let verifier = Verifier::signed(APP, token.clone()).also_accept("another-secret-token");
