@@ -4,4 +4,7 @@
 #[allow(dead_code)]
 mod checks;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::handle(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let peak = allocation_counter::measure(|| checks::handle(data)).bytes_max;
+    assert!(peak <= checks::room(data.len()), "{peak} bytes of memory for {}", data.len());
+});

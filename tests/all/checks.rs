@@ -11,7 +11,7 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use serde_json::Value;
 use tencent_desk_webhook::{
-    Event, Verifier, Webhook,
+    Event, EventHandler, Verifier, Webhook,
     event::{Element, EventKind},
     testing::{self, APP, Recorder},
 };
@@ -51,11 +51,35 @@ pub fn event(data: &[u8]) {
         assert!(!line.contains('\n'));
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
         assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
+        assert!(parts(&event.stray.elements) <= PARTS);
         if let EventKind::Message(message) = &event.kind {
+            assert!(parts(&message.elements) <= PARTS);
             let _ = message.text();
             message.elements.iter().for_each(look_at);
         }
     }
+}
+
+/// As the README's limits say.
+const PARTS: usize = 1000;
+
+/// Elements, and what they list.
+fn parts(elements: &[Element]) -> usize {
+    let of = |element: &Element| match element {
+        Element::Image(image) => image.image_info_array.len(),
+        Element::Stream(stream) => stream.chunks.len(),
+        Element::Relay(relay) => {
+            let messages = relay.msg_list.iter().map(|message| 1 + parts(&message.elements));
+            relay.abstract_list.len() + messages.sum::<usize>()
+        }
+        _ => 0,
+    };
+    elements.iter().map(|element| 1 + of(element)).sum()
+}
+
+/// The largest room that a request with a body of `length` bytes may take, from its first byte to the handler.
+pub fn room(length: usize) -> u64 {
+    16 * (length + 1024) as u64
 }
 
 fn look_at(element: &Element) {
@@ -65,6 +89,17 @@ fn look_at(element: &Element) {
         assert!(!message.is_control() || message.text().is_none());
     }
 }
+
+/// A delivery of `data` to a handler that does nothing: what is measured.
+pub fn receive(data: &[u8]) -> impl FnOnce() + use<> {
+    let webhook = Webhook::new(testing::verifier(), Nothing);
+    let request = testing::Delivery::of(data.to_vec()).request();
+    move || drop(now(webhook.handle(request)))
+}
+
+struct Nothing;
+
+impl EventHandler for Nothing {}
 
 /// Any request is answered. The first byte picks method and limits; then come lines of query and headers, an empty line, and
 /// a body that arrives in pieces.
@@ -89,7 +124,7 @@ pub fn handle(data: &[u8]) {
     request.body_mut().rest = lines.collect::<Vec<_>>().join(&b'\n').into();
     let verifier = if choices & 4 == 0 { Verifier::dangerous_unsigned(APP) } else { testing::verifier() };
     let limit = if choices & 8 == 0 { 1 << 20 } else { 64 };
-    check_answer(now(Webhook::new(verifier, Recorder::default()).body_limit(limit).handle(request)));
+    check_answer(now(Webhook::new(verifier, Nothing).body_limit(limit).handle(request)));
 }
 
 /// Every answer is one of the documented ones; gives its `ErrorCode`.

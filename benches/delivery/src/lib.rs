@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
 
+pub mod shapes;
+
 /// The documented sample in one line, its fields in their order.
 pub fn sample() -> Bytes {
     let sample = include_str!("../../../tests/fixtures/desk_session_event_cn_doc.json");
