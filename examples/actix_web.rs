@@ -2,12 +2,22 @@
 
 mod common;
 
-use std::{error::Error, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use actix_web::{App, HttpServer, web};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    body::{BodySize, MessageBody},
+    web::{self, Bytes, Payload},
+};
 use tencent_desk_webhook::Webhook;
 
-use crate::common::{GRACE, Settings, cannot_listen, stop_signal};
+use crate::common::{DRAIN, GRACE, Settings, cannot_listen, stop_signal};
 
 // With `#[tokio::main]` handlers go on on all of tokio's threads; with `#[actix_web::main]` all would share the main one.
 #[tokio::main]
@@ -18,14 +28,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mounted = webhook.clone();
 
     let stop = stop_signal()?;
-    let server =
-        HttpServer::new(move || App::new().route("/desk/callback", web::route().to(mounted.clone())))
-            .bind(&settings.listen)
-            .map_err(|error| cannot_listen(&settings.listen, error))?
-            .tcp_nodelay(true)
-            .client_disconnect_timeout(Duration::ZERO) // or it would read on for a second after a refusal
-            .disable_signals() // actix-web's own take Ctrl-C as an order to drop everything
-            .shutdown_timeout(GRACE.as_secs());
+    let server = HttpServer::new(move || {
+        App::new()
+            .route("/desk/callback", web::route().to(mounted.clone()))
+            .default_service(web::to(not_found))
+    })
+    .bind(&settings.listen)
+    .map_err(|error| cannot_listen(&settings.listen, error))?
+    .tcp_nodelay(true)
+    .client_disconnect_timeout(Duration::ZERO) // or it would read on for a second after a refusal
+    .disable_signals() // actix-web's own take Ctrl-C as an order to drop everything
+    .shutdown_timeout(GRACE.as_secs());
     for address in server.addrs() {
         println!("listening on http://{address}/desk/callback");
     }
@@ -37,6 +50,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
         running.stop(true).await;
     });
     server.await?;
-    webhook.drained(GRACE).await;
+    if !webhook.drained(DRAIN).await {
+        eprintln!("{} handlers were still running", webhook.in_flight());
+    }
     Ok(())
+}
+
+/// Answers every other path. It keeps the payload until the answer is sent: actix-web would read one that is dropped before to
+/// its end, however long it is.
+async fn not_found(payload: Payload) -> HttpResponse {
+    let unread = Unread { text: Some(Bytes::from_static(b"not found")), _payload: payload };
+    HttpResponse::NotFound().force_close().body(unread)
+}
+
+struct Unread {
+    text: Option<Bytes>,
+    _payload: Payload,
+}
+
+impl MessageBody for Unread {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.text.as_ref().map_or(0, |text| text.len() as u64))
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.text.take().map(Ok))
+    }
 }

@@ -8,7 +8,7 @@ use axum::{Router, routing::any, serve::ListenerExt as _};
 use tencent_desk_webhook::Webhook;
 use tokio::{net::TcpListener, time::sleep};
 
-use crate::common::{GRACE, Settings, cannot_listen, stop_signal};
+use crate::common::{DRAIN, GRACE, Settings, cannot_listen, stop_signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -29,6 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // A client that stalls in mid-request would keep the server waiting for ever.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
-    webhook.drained(GRACE).await;
+    if !webhook.drained(DRAIN).await {
+        eprintln!("{} handlers were still running", webhook.in_flight());
+    }
     Ok(())
 }

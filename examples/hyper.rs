@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::common::{GRACE, Settings, cannot_listen, stop_signal};
+use crate::common::{DRAIN, GRACE, Settings, cannot_listen, stop_signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -68,6 +68,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     drop(listener);
     let _ = timeout(GRACE, connections.shutdown()).await;
-    webhook.drained(GRACE).await;
+    if !webhook.drained(DRAIN).await {
+        eprintln!("{} handlers were still running", webhook.in_flight());
+    }
     Ok(())
 }

@@ -14,7 +14,7 @@ use axum::{Router, routing::any, serve::ListenerExt as _};
 use tencent_desk_webhook::{Event, EventHandler, HandlerResult, Webhook, async_trait, inbox::Inbox};
 use tokio::{net::TcpListener, time::sleep};
 
-use crate::common::{GRACE, Print, Settings, cannot_listen, number, stop_signal, variable};
+use crate::common::{DRAIN, GRACE, Print, Settings, cannot_listen, number, stop_signal, variable};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -44,7 +44,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // A client that stalls in mid-request would keep the server waiting for ever.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
-    webhook.drained(GRACE).await;
+    if !webhook.drained(DRAIN).await {
+        eprintln!("{} handlers were still running", webhook.in_flight());
+    }
     let drained = workers.drain().await;
     eprintln!("{} finished, {} interrupted, {:?} left", drained.finished, drained.interrupted, drained.left);
     Ok(())

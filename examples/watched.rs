@@ -15,7 +15,7 @@ use tencent_desk_webhook::{Webhook, inbox::Inbox};
 use tokio::{net::TcpListener, time::sleep};
 use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
-use crate::common::{GRACE, Settings, cannot_listen, stop_signal, variable};
+use crate::common::{DRAIN, GRACE, Settings, cannot_listen, stop_signal, variable};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -60,7 +60,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // A client that stalls in mid-request would keep the server waiting for ever.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
-    webhook.drained(GRACE).await;
+    if !webhook.drained(DRAIN).await {
+        eprintln!("{} handlers were still running", webhook.in_flight());
+    }
     tracing::info!("{:?}", workers.drain().await);
     Ok(())
 }

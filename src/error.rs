@@ -3,7 +3,7 @@
 //! The response has a status, an `ErrorCode` and one sentence. None of them repeats what the request held, and none says what
 //! would have been right: a stranger learns the receiver's time, and nothing else that this page does not say already.
 
-use std::fmt;
+use std::{fmt, io::Write as _};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -53,8 +53,8 @@ macro_rules! row {
 /// | 50304 | 503 | [`NoRuntime`](Self::NoRuntime) | make the `Webhook` inside a tokio runtime that outlives the server |
 /// | 50305 | 503 | [`Interrupted`](Self::Interrupted) | try again later: the receiver was shutting down |
 ///
-/// The sender counts everything but status 200 as failed, and may not retry at all (the vendor documents retries on
-/// time-outs only). Its pull interface `describe_im_cdr_list` tells which sessions there were.
+/// The sender counts everything but status 200 as failed, and may not retry at all: the vendor documents retries for IM, on
+/// time-outs only, and none for Desk. Its pull interface `describe_im_cdr_list` tells which sessions there were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -155,10 +155,14 @@ impl Refusal {
     pub(crate) fn body(&self) -> Bytes {
         match self {
             Self::Stale { .. } | Self::NotJson { .. } | Self::MissingField { .. } => {
-                // No sentence holds a character that JSON would escape.
-                let body =
-                    format!(r#"{{"ActionStatus":"FAIL","ErrorInfo":"{self}","ErrorCode":{}}}"#, self.code());
-                Bytes::copy_from_slice(body.as_bytes())
+                // On the stack, because strangers cause these.
+                let mut room = [0; ROOM];
+                let mut rest = &mut room[..];
+                let code = self.code();
+                // No sentence holds a character that JSON would escape, and none is that long.
+                let _ = write!(rest, r#"{{"ActionStatus":"FAIL","ErrorInfo":"{self}","ErrorCode":{code}}}"#);
+                let length = ROOM - rest.len();
+                Bytes::copy_from_slice(&room[..length])
             }
             _ => Bytes::from_static(self.row().body.as_bytes()),
         }
@@ -226,6 +230,9 @@ impl Refusal {
         }
     }
 }
+
+/// For the longest response.
+const ROOM: usize = 256;
 
 struct Row {
     status: StatusCode,

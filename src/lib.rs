@@ -36,8 +36,8 @@
 //!
 //! # What was acknowledged and then lost
 //!
-//! The sender wants its answer within 2 seconds and repeats little. With a handler of your own a crash loses the events
-//! that were acknowledged and not yet handled. The [`inbox`] is a handler that stores them first.
+//! Tencent documents a time-out of 2 seconds for IM callbacks, and no retries by default; for Desk neither is documented. With a
+//! handler of your own, a crash loses the events that were acknowledged and not yet handled. The [`inbox`] stores them first.
 //!
 //! # What the signature does not protect
 //!
@@ -55,7 +55,7 @@
 //! | `sqlite` | the durable [inbox] in a file | no |
 //! | `postgres` | the durable [inbox] in a PostgreSQL | no |
 //! | `inbox` | the durable [inbox] for an engine of your own | no |
-//! | `tracing` | a span for each delivery; failures become its events | no |
+//! | `tracing` | a span for each delivery; log lines become its events | no |
 //! | `metrics` | counters, gauges and histograms of everything | no |
 //! | `testing` | deliveries, events and a recording handler for your tests | no |
 //!

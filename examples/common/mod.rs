@@ -1,6 +1,6 @@
 //! What the three servers have in common: settings from the environment, a handler that prints, and when to stop.
 
-use std::{env, error::Error, future::Future, io, time::Duration};
+use std::{env, error::Error, future::Future, io, net::ToSocketAddrs as _, time::Duration};
 
 use tencent_desk_webhook::{
     Event, EventHandler, HandlerResult, Verifier, async_trait,
@@ -18,21 +18,34 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn from_env() -> Result<Self, Box<dyn Error>> {
         let app = number("DESK_SDK_APP_ID", 1_400_000_000)?;
+        let listen = variable("DESK_LISTEN")?.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let verifier = match variable("DESK_TOKEN")? {
             Some(token) => {
-                Verifier::signed(app, Token::new(token).map_err(|blank| format!("DESK_TOKEN: {blank}"))?)
+                Verifier::signed(app, Token::new(token).map_err(|invalid| format!("DESK_TOKEN: {invalid}"))?)
             }
-            None => {
-                eprintln!(
-                    "warning: DESK_TOKEN is not set, so no signature is checked: anybody can send events"
-                );
-                Verifier::dangerous_unsigned(app)
-            }
+            None => unsigned(app, &listen)?,
         };
         let delay = Duration::from_millis(number("DESK_HANDLER_MS", 0)?);
-        let listen = variable("DESK_LISTEN")?.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         Ok(Self { listen, verifier, handler: Print { delay } })
     }
+}
+
+/// For trying things out on this machine. On any other address a typo in the token's variable would let anyone in.
+fn unsigned(app: u64, listen: &str) -> Result<Verifier, Box<dyn Error>> {
+    let is_local = listen
+        .to_socket_addrs()
+        .is_ok_and(|mut addresses| addresses.all(|address| address.ip().to_canonical().is_loopback()));
+    if !is_local && variable("DESK_UNSIGNED")?.as_deref() != Some("1") {
+        return Err(format!(
+            "DESK_TOKEN is not set, and DESK_LISTEN ({listen:?}) is not a loopback address: anyone could send events. \
+             Set DESK_TOKEN, or DESK_UNSIGNED=1 if something else protects this address"
+        )
+        .into());
+    }
+    eprintln!(
+        "warning: DESK_TOKEN is not set, so no signature is checked, and anyone who reaches {listen:?} can send events"
+    );
+    Ok(Verifier::dangerous_unsigned(app))
 }
 
 pub(crate) fn cannot_listen(listen: &str, error: io::Error) -> String {
@@ -52,6 +65,21 @@ pub(crate) fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
     }
 }
 
+/// The same JSON, with an escape for each character that a terminal would obey or hide: customers write what they like.
+pub(crate) fn printable(json: &str) -> String {
+    let mut printable = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == ' ' || c.escape_debug().count() == 1 || matches!(c, '"' | '\\' | '\'') {
+            printable.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                printable.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    printable
+}
+
 /// Prints each event as one line of JSON, and which method got it.
 pub(crate) struct Print {
     delay: Duration,
@@ -64,7 +92,7 @@ impl Print {
         }
         let mut line = serde_json::to_value(event)?;
         line["Method"] = method.into();
-        println!("{line}");
+        println!("{}", printable(&line.to_string()));
         Ok(())
     }
 }
@@ -120,3 +148,6 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 
 /// How long connections may take to end once no new ones are accepted. Every request is answered within 1.5 s.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
+
+/// How long handlers may go on after that.
+pub(crate) const DRAIN: Duration = Duration::from_secs(20);

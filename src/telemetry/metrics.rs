@@ -23,7 +23,7 @@ pub(crate) fn describe() {
             Unit::Seconds,
             "From a handler's start to its end"
         );
-        describe_gauge!("desk_webhook_in_flight", "Handlers that are running");
+        describe_gauge!("desk_webhook_in_flight", "Verified requests that are read or handled");
     });
 }
 

@@ -256,7 +256,8 @@ impl<H: Deliver> Webhook<H> {
     }
 
     /// When the sender gets its answer at the latest, counted from the first poll of [`handle`](Self::handle). Default:
-    /// 1.5 s, as the sender gives up after 2 s (the vendor's webhook overview, trtc.io document 34354). A handler that is
+    /// 1.5 s: IM callbacks time out after 2 s (the vendor's webhook overview, trtc.io document 34354), and Desk's time-out is not
+    /// documented. A handler that is
     /// not done by then goes on, and [`at_deadline`](Self::at_deadline) decides the response.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tencent_desk_webhook::testing::event;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -84,8 +85,11 @@ impl Server {
     }
 
     async fn event(&mut self) -> Value {
-        let line = timeout(PATIENCE, self.stdout.next_line()).await.unwrap().unwrap().unwrap();
-        serde_json::from_str(&line).unwrap()
+        serde_json::from_str(&self.line().await).unwrap()
+    }
+
+    async fn line(&mut self) -> String {
+        timeout(PATIENCE, self.stdout.next_line()).await.unwrap().unwrap().unwrap()
     }
 
     /// How many bytes of memory it has in use.
@@ -141,6 +145,69 @@ async fn an_unsigned_server_prints_what_it_gets_and_warns() {
         let (status, left, stderr) = server.end().await;
         assert!(status.success() && left.is_empty(), "{name}: {status} {left:?}");
         assert!(stderr.contains("signature"), "{name}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_only_a_loopback_address_is_served_unless_that_is_asked_for() {
+    for name in EXAMPLES.iter().chain(INBOX) {
+        for listen in ["0.0.0.0:0", "[::]:0"] {
+            let mut command = example(name);
+            command.env("DESK_LISTEN", listen);
+            let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{name} {listen}: {stderr}");
+            assert!(stderr.contains("DESK_TOKEN") && stderr.contains("DESK_UNSIGNED=1"), "{name}: {stderr}");
+        }
+        for (listen, variable, value) in [
+            ("0.0.0.0:0", "DESK_UNSIGNED", "1"),
+            ("0.0.0.0:0", "DESK_TOKEN", "token"),
+            ("localhost:0", "X", ""),
+        ] {
+            let mut command = example(name);
+            command.env("DESK_LISTEN", listen).env(variable, value);
+            let server = Server::start(command).await;
+            server.terminate("-TERM");
+            assert!(server.end().await.0.success(), "{name} {listen} {variable}={value}");
+        }
+    }
+}
+
+/// What customers write reaches the terminal as text.
+#[tokio::test]
+async fn what_a_terminal_would_obey_or_hide_is_printed_as_an_escape() {
+    for name in EXAMPLES.iter().chain(INBOX) {
+        let mut server = Server::start(example(name)).await;
+        let mut client = server.client().await;
+        let odd = "\u{9b}31m\u{2028}\u{202e}\u{200b}\u{2066}\u{1b}[31m";
+        let body = event("Human.UserSendMsg").text(odd).field("SessionId", odd).to_string();
+        client.write(post("SdkAppid=1400000000", &body)).await;
+        assert_eq!(client.read(true).await.body, OK, "{name}");
+        let line = server.line().await;
+        assert!(line.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{name}: {line:?}");
+        let printed: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(printed["SessionId"], odd, "{name}");
+        assert_eq!(printed["MsgBody"][0]["MsgContent"]["Text"], odd, "{name}");
+        server.terminate("-TERM");
+        server.end().await;
+    }
+}
+
+/// Framework and example together must not read on for a stranger.
+#[tokio::test]
+async fn an_endless_body_to_an_unknown_path_ends_the_connection() {
+    for name in EXAMPLES {
+        let server = Server::start(example(name)).await;
+        let mut client = server.client().await;
+        client.write("POST /elsewhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000)).repeat(16);
+        let mut sent = 0;
+        while client.try_write(&chunk).await {
+            sent += chunk.len();
+            assert!(sent < 64 << 20, "{name} reads on");
+        }
+        server.terminate("-TERM");
+        server.end().await;
     }
 }
 

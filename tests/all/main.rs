@@ -32,7 +32,7 @@ mod connections;
 
 mod examples;
 
-#[allow(unreachable_pub)] // the fuzz targets include it, too
+#[allow(dead_code, unreachable_pub)] // the fuzz targets include it, too
 mod checks;
 
 mod corpora;

@@ -17,7 +17,9 @@ use tencent_desk_webhook::{
     webhook::stages::{self, Believed, Claims},
 };
 
-use delivery::{Delivery, Plain, SIGNED, by_hand, hundred_elements, inputs, largest, ready, sample};
+use delivery::{
+    Delivery, Plain, SIGNED, by_hand, hundred_elements, inputs, largest, ready, sample, shapes::shape,
+};
 
 /// So many are counted together that the allocator's moods even out.
 const ROUNDS: usize = 100;
@@ -100,7 +102,45 @@ fn written_by_hand(deliveries: Deliveries) -> Deliveries {
     deliveries
 }
 
-library_benchmark_group!(name = deliveries, benchmarks = [handle, request, reference, written_by_hand]);
+fn shaped(name: &str) -> Deliveries {
+    one(shape(name))
+}
+
+// What reading the body at all would cost.
+#[library_benchmark]
+#[bench::one_text(shaped("one text"))]
+#[bench::escapes(shaped("one text of escapes"))]
+#[bench::zeros(shaped("a relay of zeros"))]
+#[bench::nested(shaped("text in 8 relays, type first"))]
+#[bench::nested_backwards(shaped("text in 8 relays, content first"))]
+#[bench::nested_too_deep(shaped("text in 20 relays, content first"))]
+#[bench::repeated_names(shaped("names that stand twice in 8 relays, content first"))]
+#[bench::data(shaped("data"))]
+fn value(deliveries: Deliveries) -> Deliveries {
+    drop(black_box(
+        serde_json::from_slice::<serde_json::Value>(black_box(&deliveries.delivery.body)).unwrap(),
+    ));
+    deliveries
+}
+
+#[library_benchmark]
+#[bench::one_text(shaped("one text"))]
+#[bench::escapes(shaped("one text of escapes"))]
+#[bench::zeros(shaped("a relay of zeros"))]
+#[bench::nested(shaped("text in 8 relays, type first"))]
+#[bench::nested_backwards(shaped("text in 8 relays, content first"))]
+#[bench::nested_too_deep(shaped("text in 20 relays, content first"))]
+#[bench::repeated_names(shaped("names that stand twice in 8 relays, content first"))]
+#[bench::data(shaped("data"))]
+fn shape_of(deliveries: Deliveries) -> Deliveries {
+    drop(black_box(deliveries.delivery.handle(black_box(deliveries.delivery.request()))));
+    deliveries
+}
+
+library_benchmark_group!(
+    name = deliveries,
+    benchmarks = [handle, request, reference, written_by_hand, value, shape_of]
+);
 
 /// Inputs made before the count begins, and room for what comes of them, which is dropped after it has ended.
 struct Stage<I, O> {

@@ -33,12 +33,13 @@ impl Body for Watched {
 }
 
 #[test]
-fn a_stranger_costs_four_allocations_at_most_and_no_read_of_the_body() {
-    for (from, to, status) in [
-        ("&Sign=", "&Sing=", 401),
-        ("Sign=1", "Sign=2", 401),
-        ("RequestTime=1669872112", "RequestTime=1669872000", 401),
-        ("SdkAppid=1", "SdkAppid=2", 403),
+fn a_stranger_costs_six_allocations_at_most_and_no_read_of_the_body() {
+    // Two are the headers', three the extensions'. The text of a stale request has its own.
+    for (from, to, status, most) in [
+        ("&Sign=", "&Sing=", 401, 5),
+        ("Sign=1", "Sign=2", 401, 5),
+        ("RequestTime=1669872112", "RequestTime=1669872000", 401, 6),
+        ("SdkAppid=1", "SdkAppid=2", 403, 5),
     ] {
         let delivery = Delivery::refused(from, to);
         let read = Rc::new(Cell::new(false));
@@ -46,7 +47,8 @@ fn a_stranger_costs_four_allocations_at_most_and_no_read_of_the_body() {
         let mut response = None;
         let allocations = measure(|| response = Some(ready(delivery.webhook.handle(request)))).count_total;
         assert_eq!(response.unwrap().status(), status, "{to}");
-        assert!(allocations <= 4, "{to}: {allocations} allocations");
+        println!("{to}: {allocations} allocations");
+        assert!(allocations <= most, "{to}: {allocations} allocations");
         assert!(!read.get(), "{to}");
     }
 }
