@@ -3,7 +3,7 @@
 //! The response has a status, an `ErrorCode` and one sentence. None of them repeats what the request held, and none says what
 //! would have been right: a stranger learns the receiver's time, and nothing else that this page does not say already.
 
-use std::{fmt, io::Write as _};
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -153,19 +153,17 @@ impl Refusal {
 
     /// The response's body.
     pub(crate) fn body(&self) -> Bytes {
-        match self {
-            Self::Stale { .. } | Self::NotJson { .. } | Self::MissingField { .. } => {
-                // On the stack, because strangers cause these.
-                let mut room = [0; ROOM];
-                let mut rest = &mut room[..];
-                let code = self.code();
-                // No sentence holds a character that JSON would escape, and none is that long.
-                let _ = write!(rest, r#"{{"ActionStatus":"FAIL","ErrorInfo":"{self}","ErrorCode":{code}}}"#);
-                let length = ROOM - rest.len();
-                Bytes::copy_from_slice(&room[..length])
-            }
-            _ => Bytes::from_static(self.row().body.as_bytes()),
+        let Row { text, body, .. } = self.row();
+        if !matches!(self, Self::Stale { .. } | Self::NotJson { .. } | Self::MissingField { .. }) {
+            return Bytes::from_static(body.as_bytes());
         }
+        // On the stack, because strangers cause these. No sentence holds a character that JSON would escape.
+        let mut sentence = Sentence { room: [0; ROOM], length: 0 };
+        let (before, after) = (&body[..BEFORE_TEXT.len()], &body[BEFORE_TEXT.len() + text.len()..]);
+        let _ = sentence.write_str(before);
+        let _ = self.write_to(&mut sentence);
+        let _ = sentence.write_str(after);
+        Bytes::copy_from_slice(&sentence.room[..sentence.length])
     }
 
     /// The one table of responses.
@@ -231,8 +229,26 @@ impl Refusal {
     }
 }
 
+/// A response that is being written.
+struct Sentence {
+    room: [u8; ROOM],
+    length: usize,
+}
+
 /// For the longest response.
 const ROOM: usize = 256;
+
+impl fmt::Write for Sentence {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.room.get_mut(self.length..self.length + text.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
+    }
+}
+
+/// How every response's body begins.
+const BEFORE_TEXT: &str = r#"{"ActionStatus":"FAIL","ErrorInfo":""#;
 
 struct Row {
     status: StatusCode,
@@ -245,17 +261,40 @@ struct Row {
 /// The `ErrorInfo` of the response.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(f)
+    }
+}
+
+impl Refusal {
+    fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::Stale { skew } => {
-                let direction = if *skew < 0 { "behind" } else { "ahead of" };
-                let distance = skew.unsigned_abs();
-                write!(f, "RequestTime is {distance} s {direction} the receiver's clock: check both clocks")
+                out.write_str("RequestTime is ")?;
+                write_decimal(out, skew.unsigned_abs())?;
+                out.write_str(if *skew < 0 { " s behind" } else { " s ahead of" })?;
+                out.write_str(" the receiver's clock: check both clocks")
             }
             Self::NotJson { line, column } => {
-                write!(f, "the body is not one JSON object: reading stopped at line {line}, column {column}")
+                write!(
+                    out,
+                    "the body is not one JSON object: reading stopped at line {line}, column {column}"
+                )
             }
-            Self::MissingField { name } => write!(f, "{name} is missing, empty or of a wrong type"),
-            _ => f.write_str(self.row().text),
+            Self::MissingField { name } => write!(out, "{name} is missing, empty or of a wrong type"),
+            _ => out.write_str(self.row().text),
+        }
+    }
+}
+
+/// Strangers cause these, and `write!` would cost more than the signature's check.
+fn write_decimal(out: &mut impl fmt::Write, mut number: u64) -> fmt::Result {
+    let (mut digits, mut at) = ([b'0'; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.write_str(str::from_utf8(&digits[at..]).unwrap_or_default());
         }
     }
 }

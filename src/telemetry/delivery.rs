@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use tokio::time::Instant;
+
 use super::{
     metrics,
     refusals::Refusals,
@@ -75,7 +77,12 @@ impl Delivery {
         Handling { watch: Stopwatch::start(), span: self.span.clone() }
     }
 
-    pub(crate) fn answered(&mut self, answer: &Result<Accepted, Refusal>, refusals: &Refusals) {
+    pub(crate) fn answered(
+        &mut self,
+        answer: &Result<Accepted, Refusal>,
+        refusals: &Refusals,
+        arrived: Instant,
+    ) {
         let (outcome, reason) = match answer {
             Ok(Accepted::Handled) => ("handled", None),
             Ok(Accepted::Unfinished) => ("unfinished", None),
@@ -89,7 +96,7 @@ impl Delivery {
         self.span.within(|| match reason {
             // The handler's own failures are logged where its error is known.
             Some(Refusal::HandlerFailed | Refusal::Unavailable | Refusal::DeadlinePassed) => {}
-            Some(refusal) => refusals.log(refusal, self.app()),
+            Some(refusal) => refusals.log(refusal, self.app(), arrived),
             None if outcome == "ignored" => note(Level::Debug, None, format_args!("nothing for the handler")),
             None => {}
         });

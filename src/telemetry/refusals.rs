@@ -24,8 +24,8 @@ struct Logged {
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Refusals {
-    pub(super) fn log(&self, refusal: Refusal, app: Option<u64>) {
-        let Some(suppressed) = self.admit(refusal.code()) else { return };
+    pub(super) fn log(&self, refusal: Refusal, app: Option<u64>, now: Instant) {
+        let Some(suppressed) = self.admit(refusal.code(), now) else { return };
         let (code, reason) = (refusal.code(), refusal.reason());
         let more = match suppressed {
             0 => String::new(),
@@ -35,14 +35,13 @@ impl Refusals {
     }
 
     /// How many lines were suppressed before this one, unless it is suppressed itself.
-    fn admit(&self, code: u32) -> Option<u64> {
-        let now = Instant::now();
+    fn admit(&self, code: u32, now: Instant) -> Option<u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(logged) = all.iter_mut().find(|logged| logged.code == code) else {
             all.push(Logged { code, at: now, suppressed: 0 });
             return Some(0);
         };
-        if now.duration_since(logged.at) < PAUSE {
+        if now.saturating_duration_since(logged.at) < PAUSE {
             logged.suppressed += 1;
             return None;
         }

@@ -191,7 +191,7 @@ impl<H: Deliver> Webhook<H> {
         let mut body = Inbound::new(body);
 
         let received = delivery.carry(pin!(self.receive(head, &mut body, &delivery, arrived))).await;
-        delivery.answered(&received, &self.shared.refusals);
+        delivery.answered(&received, &self.shared.refusals, arrived);
         let mut answer = match received {
             Ok(_) => Answer::accepted(),
             Err(refusal) => {

@@ -1,0 +1,1 @@
+//! The configurations of access logs that `docs/watching.md` shows, run. See `tests/`.
