@@ -173,6 +173,44 @@ async fn without_a_token_only_a_loopback_address_is_served_unless_that_is_asked_
     }
 }
 
+/// The commands that README and guide show: signed, and a new event each time.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn the_shown_curl_sends_signed_events_that_are_all_different() {
+    let blocks = [include_str!("../../README.md"), include_str!("../../docs/testing.md")].map(|page| {
+        let block = page.split("```sh\n").find(|block| block.starts_with("token=")).unwrap();
+        block.split("```").next().unwrap()
+    });
+    assert_eq!(blocks[0], blocks[1]);
+    if !["jq", "curl", "sha256sum"].iter().all(|program| has_program(program)) {
+        assert!(std::env::var_os("CI").is_none(), "jq, curl and sha256sum are needed");
+        eprintln!("NOT TESTED: jq, curl or sha256sum is missing");
+        return;
+    }
+    let mut command = example("axum");
+    command.env("DESK_TOKEN", "your_token");
+    let mut server = Server::start(command).await;
+    let script = blocks[0].replace("127.0.0.1:8080", &server.address);
+    let mut keys = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let sent =
+            timeout(PATIENCE, Command::new("bash").args(["-ec", &script]).output()).await.unwrap().unwrap();
+        let answer = String::from_utf8(sent.stdout).unwrap();
+        assert!(answer.contains("200 OK") && answer.contains(OK), "{answer}");
+        let printed = server.event().await;
+        assert_eq!(printed["MsgBody"][0]["MsgContent"]["Text"], "请问如何申请\"退费\"?");
+        keys.insert(serde_json::from_value::<tencent_desk_webhook::Event>(printed).unwrap().dedup_key());
+    }
+    assert_eq!(keys.len(), 3);
+    server.terminate("-TERM");
+    server.end().await;
+}
+
+#[cfg(feature = "axum")]
+fn has_program(name: &str) -> bool {
+    std::process::Command::new(name).arg("--version").output().is_ok()
+}
+
 /// What customers write reaches the terminal as text.
 #[tokio::test]
 async fn what_a_terminal_would_obey_or_hide_is_printed_as_an_escape() {
