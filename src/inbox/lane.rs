@@ -65,12 +65,12 @@ const RECORD_AFTER: Duration = Duration::from_millis(100);
 impl<H: Deliver> Courier<H> {
     /// Delivers what the lane has brought, and gives it back. Tells when its retry is due, if there is one.
     pub(super) async fn deliver(self: Arc<Self>, lane: Lane, held: Held) -> Option<Instant> {
-        let mut outcome = Outcome::of(lane.claim);
+        let mut outcome = Outcome::of(lane.claim, false);
         let mut buried = Vec::new();
         let mut recorded = Instant::now();
         for waiting in lane.events {
             if recorded.elapsed() >= RECORD_AFTER {
-                let so_far = mem::replace(&mut outcome, Outcome::of(lane.claim));
+                let so_far = mem::replace(&mut outcome, Outcome::of(lane.claim, false));
                 if !self.record(so_far, mem::take(&mut buried)).await {
                     return None;
                 }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::store::{Claim, Store};
+use super::store::{Claim, Renewed, Store};
 use crate::telemetry::Trouble;
 
 /// The lanes that are held, and until when at least.
@@ -44,13 +44,12 @@ impl Leases {
                 Ok(renewed) => {
                     trouble.over();
                     let mut held = self.lock();
-                    for claim in &renewed {
-                        if let Some(end) = held.get_mut(claim) {
-                            *end = until;
+                    for (claim, renewed) in claims.iter().zip(renewed) {
+                        match (renewed, held.get_mut(claim)) {
+                            (Renewed::Renewed, Some(end)) => *end = until,
+                            (Renewed::Lost, Some(_)) => drop(held.remove(claim)),
+                            (Renewed::Unknown, _) | (_, None) => {}
                         }
-                    }
-                    for lost in claims.iter().filter(|claim| !renewed.contains(claim)) {
-                        held.remove(lost);
                     }
                 }
                 Err(error) => trouble.is("leases are not renewed", &error),

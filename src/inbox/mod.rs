@@ -66,6 +66,10 @@ mod postgres;
 
 pub mod store;
 
+mod operations;
+
+mod order;
+
 mod dispatcher;
 
 mod lane;
@@ -97,7 +101,8 @@ use self::{
 pub use self::{
     dispatcher::{Dispatcher, Drained, Workers},
     error::InboxError,
-    store::{DeadLetter, Stats},
+    order::OrderKey,
+    store::{Archived, DeadLetter, Filter, Pending, Receipt, ReceiptValue, Stats},
 };
 use crate::{
     event::Event,
@@ -117,6 +122,8 @@ struct Shared {
     outcomes: Group<Outcome, bool>,
     runtime: Handle,
     horizon_ms: AtomicU64,
+    /// 0: delivered events are deleted.
+    archive_ms: AtomicU64,
 }
 
 const SOON: Duration = Duration::from_secs(1);
@@ -162,6 +169,34 @@ impl Inbox {
         Ok(Self::over(postgres::Postgres::connect(url, schema).await?))
     }
 
+    /// Opens an existing inbox for [operations](Self#method.pending) from another process, while receivers and workers may
+    /// run: the file, or the PostgreSQL by its URL. It is neither made nor upgraded. This inbox stores and delivers nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, is of another version, or cannot be opened.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub async fn operate(place: &str) -> Result<Self, InboxError> {
+        #[cfg(feature = "postgres")]
+        if place.contains("://") {
+            return Self::operate_in(place, "desk_inbox").await;
+        }
+        #[cfg(feature = "sqlite")]
+        return Ok(Self::over(sqlite::Sqlite::operate(std::path::Path::new(place)).await?));
+        #[cfg(not(feature = "sqlite"))]
+        Err(InboxError::new("the feature `sqlite` is needed to operate an inbox in a file"))
+    }
+
+    /// As [`operate`](Self::operate), in another schema of a PostgreSQL.
+    ///
+    /// # Errors
+    ///
+    /// As for `operate`.
+    #[cfg(feature = "postgres")]
+    pub async fn operate_in(url: &str, schema: &str) -> Result<Self, InboxError> {
+        Ok(Self::over(postgres::Postgres::operate(url, schema).await?))
+    }
+
     /// On an engine of your own.
     ///
     /// # Panics
@@ -184,6 +219,7 @@ impl Inbox {
             }),
             store,
             horizon_ms: AtomicU64::new(24 * 60 * 60 * 1000),
+            archive_ms: AtomicU64::new(0),
             runtime,
         });
         shared.runtime.spawn(forget(Arc::downgrade(&shared)));
@@ -200,6 +236,15 @@ impl Inbox {
         self
     }
 
+    /// Keeps delivered events for this long in an archive, from which they can be [delivered again](Self::replay). Default:
+    /// they are deleted when they are delivered.
+    #[must_use]
+    pub fn archive(self, age: Duration) -> Self {
+        let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.shared.archive_ms.store(millis, Ordering::Relaxed);
+        self
+    }
+
     /// Delivers the stored events to `handler`, once [`start`](Dispatcher::start)ed: to its `on_event`. What is given up is
     /// told to its `on_late_failure`.
     pub fn deliver_to<H: Deliver>(&self, handler: H) -> Dispatcher<H> {
@@ -207,52 +252,10 @@ impl Inbox {
     }
 }
 
-/// Operations.
-impl Inbox {
-    /// How it stands, for all processes on the same store.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn stats(&self) -> Result<Stats, InboxError> {
-        let stats = self.shared.store.stats().await?;
-        telemetry::stands(&stats);
-        Ok(stats)
-    }
-
-    /// A page of dead letters: at most `limit`, with ids above `after`; begin with 0, and go on with the last one's id.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
-        self.shared.store.dead_letters(after, limit).await
-    }
-
-    /// Makes a dead letter a waiting event again, with all its attempts, before the later events of its session but for
-    /// those that a worker has claimed already. `false`: there is no such dead letter.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
-        self.shared.store.requeue(id).await
-    }
-
-    /// Deletes the dead letters that were given up longer than `age` ago, some at a time, and tells how many.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn purge(&self, age: Duration) -> Result<u64, InboxError> {
-        self.shared.store.purge(age).await
-    }
-}
-
 impl Deliver for Inbox {
     fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
         Box::pin(async move {
-            let arrival = NewEvent::new(event).map_err(HandlerError::permanent)?;
+            let arrival = NewEvent::new(event, OrderKey::Session).map_err(HandlerError::permanent)?;
             match self.shared.arrivals.commit(arrival).await {
                 Ok(Appended::Stored) => {
                     telemetry::stored();

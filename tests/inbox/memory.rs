@@ -12,8 +12,8 @@ use tencent_desk_webhook::{
     inbox::{
         InboxError,
         store::{
-            Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Lane, LaneKey, NewEvent, Outcome, Stats, Store,
-            Waiting,
+            Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Filter, Lane, LaneKey, NewEvent, Outcome, Renewed,
+            Stats, Store, Waiting,
         },
     },
 };
@@ -98,7 +98,7 @@ impl Store for Memory {
             state.keys.extend(request);
             state.count += 1;
             let id = state.count;
-            state.events.insert(id, (event.lane, Waiting::new(id, 0, event.json)));
+            state.events.insert(id, (event.lane, Waiting::new(id, SystemTime::now(), event.json)));
             state.due.entry(event.lane).or_insert((Instant::now(), None));
             appended.push(Appended::Stored);
         }
@@ -123,14 +123,17 @@ impl Store for Memory {
         Ok(lanes.into_iter().map(claim).collect())
     }
 
-    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Claim>, InboxError> {
+    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError> {
         let mut state = self.works()?;
         state.renewals += 1;
-        let held: Vec<Claim> = claims.iter().filter(|claim| state.holds(claim)).copied().collect();
-        for claim in &held {
+        let renew = |claim: &Claim| {
+            if !state.holds(claim) {
+                return Renewed::Lost;
+            }
             state.due.insert(claim.lane, (Instant::now() + lease, Some(claim.epoch)));
-        }
-        Ok(held)
+            Renewed::Renewed
+        };
+        Ok(claims.iter().map(renew).collect())
     }
 
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
@@ -180,15 +183,22 @@ impl Store for Memory {
         Ok(stats)
     }
 
-    async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
+    async fn dead_letters(
+        &self,
+        filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, InboxError> {
         let state = self.works()?;
-        Ok(state.dead.range(after + 1..).take(limit).map(|(_, (_, letter))| letter.clone()).collect())
+        let letters = state.dead.range(after + 1..).map(|(_, (_, letter))| letter);
+        let matches = |letter: &&DeadLetter| filter.matches(&letter.json, letter.stored, Some(&letter.error));
+        Ok(letters.filter(matches).take(limit).cloned().collect())
     }
 
     async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
         let mut state = self.works()?;
         let Some((lane, letter)) = state.dead.remove(&id) else { return Ok(false) };
-        state.events.insert(id, (lane, Waiting::new(id, 0, letter.json)));
+        state.events.insert(id, (lane, Waiting::new(id, letter.stored, letter.json)));
         state.due.entry(lane).or_insert((Instant::now(), None));
         self.0.changed.notify_one();
         Ok(true)

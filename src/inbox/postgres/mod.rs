@@ -28,8 +28,8 @@ use self::{link::Link, url::Target};
 use super::{
     InboxError,
     store::{
-        Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Failure, Lane, LaneKey, NewEvent, Outcome, Stats, Store,
-        Waiting,
+        Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Failure, Filter, Lane, LaneKey, NewEvent, Outcome,
+        Renewed, Stats, Store, Waiting,
     },
 };
 
@@ -53,6 +53,11 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
+    /// For an operator's process: the schema has to be there.
+    pub(super) async fn operate(url: &str, schema: &str) -> Result<Self, InboxError> {
+        Self::connect(url, schema).await
+    }
+
     pub(super) async fn connect(url: &str, schema: &str) -> Result<Self, InboxError> {
         schema::check_name(schema)?;
         let target = Arc::new(Target::parse(url)?);
@@ -103,7 +108,8 @@ impl Store for Postgres {
         // Only now, when it sees all that were stored before the claim.
         let read = self.work.run((READ, &[&keys, &(EVENTS_AT_ONCE as i64)])).await?;
         for row in &read {
-            let waiting = Waiting { id: row.get(1), attempts: count(row, 2), json: text(row, 3) };
+            let mut waiting = Waiting::new(row.get(1), row.get(3), text(row, 4));
+            waiting.attempts = count(row, 2);
             events.entry(row.get(0)).or_default().push(waiting);
         }
         let lane = |row: &Row| Lane {
@@ -113,13 +119,16 @@ impl Store for Postgres {
         Ok(claimed.iter().map(lane).collect())
     }
 
-    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Claim>, InboxError> {
-        let mut claims = claims.to_vec();
+    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError> {
+        let asked = claims;
+        let mut claims = asked.to_vec();
         claims.sort_unstable_by_key(|claim| claim.lane);
         let lanes: Vec<&[u8]> = claims.iter().map(|claim| &claim.lane.0[..]).collect();
         let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
         let renewed = self.work.run((RENEW, &[&lanes, &epochs, &lease.as_secs_f64()])).await?;
-        Ok(renewed.iter().map(claim).collect())
+        let renewed: HashSet<Claim> = renewed.iter().map(claim).collect();
+        let answer = |claim| if renewed.contains(claim) { Renewed::Renewed } else { Renewed::Lost };
+        Ok(asked.iter().map(answer).collect())
     }
 
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
@@ -169,10 +178,16 @@ impl Store for Postgres {
             retrying,
             dead: number(3),
             oldest: age.and_then(|age| Duration::try_from_secs_f64(age.max(0.0)).ok()),
+            ..Stats::default()
         })
     }
 
-    async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
+    async fn dead_letters(
+        &self,
+        _filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, InboxError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.operations.run((DEAD_LETTERS, &[&after, &limit])).await?;
         let letter = |row: &Row| {

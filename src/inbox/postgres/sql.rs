@@ -30,10 +30,10 @@ pub(super) const CLAIM: &str = "
     RETURNING lane, epoch";
 
 pub(super) const READ: &str = "
-    SELECT claimed.lane, first.id, first.attempts, first.json
+    SELECT claimed.lane, first.id, first.attempts, first.stored, first.json
     FROM unnest($1::bytea[]) AS claimed (lane)
     CROSS JOIN LATERAL (
-        SELECT id, attempts, json FROM event WHERE event.lane = claimed.lane ORDER BY id LIMIT $2
+        SELECT id, attempts, stored, json FROM event WHERE event.lane = claimed.lane ORDER BY id LIMIT $2
     ) AS first
     ORDER BY first.id";
 

@@ -24,7 +24,10 @@ use self::{
 };
 use super::{
     InboxError,
-    store::{Appended, Claim, DeadLetter, Failure, Lane, LaneKey, NewEvent, Outcome, Stats, Store, Waiting},
+    store::{
+        Appended, Claim, DeadLetter, Failure, Filter, Lane, LaneKey, NewEvent, Outcome, Renewed, Stats,
+        Store, Waiting,
+    },
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,6 +42,12 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
+    /// For an operator's process.
+    pub(super) async fn operate(path: &Path) -> Result<Self, InboxError> {
+        let _ = path;
+        Err(InboxError::new("an SQLite inbox cannot be operated yet"))
+    }
+
     pub(super) async fn open(path: &Path) -> Result<Self, InboxError> {
         let thread = Thread::start(path.to_owned()).await?;
         let lanes = thread.read(read_lanes).await?;
@@ -140,9 +149,13 @@ impl Store for Sqlite {
         }
         let claims: Vec<Claim> = claimed.iter().map(|(claim, _)| *claim).collect();
         let read = self.thread.read(move |file| {
-            let mut event = file.prepare_cached("SELECT attempts, json FROM event WHERE id = ?1")?;
+            let mut event = file.prepare_cached("SELECT attempts, stored, json FROM event WHERE id = ?1")?;
             let mut read = |id: i64| {
-                let waiting = |row: &Row<'_>| Ok(Waiting::new(id, row.get(0)?, row.get(1)?));
+                let waiting = |row: &Row<'_>| {
+                    let mut waiting = Waiting::new(id, time(row.get(1)?), row.get(2)?);
+                    waiting.attempts = row.get(0)?;
+                    Ok(waiting)
+                };
                 // It is gone if whoever held the lane before has ended only now.
                 event.query_row([id], waiting).optional()
             };
@@ -158,10 +171,11 @@ impl Store for Sqlite {
         })
     }
 
-    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Claim>, InboxError> {
+    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError> {
         let mut lanes = lock(&self.lanes);
         let until = Instant::now() + lease;
-        Ok(claims.iter().filter(|claim| lanes.renew(claim, until)).copied().collect())
+        let mut renew = |claim| if lanes.renew(claim, until) { Renewed::Renewed } else { Renewed::Lost };
+        Ok(claims.iter().map(&mut renew).collect())
     }
 
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
@@ -192,10 +206,15 @@ impl Store for Sqlite {
         };
         let (dead, oldest) = self.thread.read(read).await?;
         let oldest = oldest.map(|stored| SystemTime::now().duration_since(time(stored)).unwrap_or_default());
-        Ok(Stats { waiting, running, retrying, dead: dead.unsigned_abs(), oldest })
+        Ok(Stats { waiting, running, retrying, dead: dead.unsigned_abs(), oldest, ..Stats::default() })
     }
 
-    async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
+    async fn dead_letters(
+        &self,
+        _filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, InboxError> {
         let letter = |row: &Row<'_>| {
             let failure = Failure::new(row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(DeadLetter::new(failure, row.get(3)?, time(row.get(4)?), time(row.get(5)?)))
