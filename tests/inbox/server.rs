@@ -139,25 +139,20 @@ impl Server {
 
     /// One statement or more; gives what it prints.
     pub(crate) fn sql(&self, statement: &str) -> String {
-        let output = self
-            .command("psql")
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "postgres",
-                "-qAt",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-c",
-            ])
-            .arg(statement)
-            .output()
-            .unwrap();
+        self.sql_in("postgres", statement)
+    }
+
+    pub(crate) fn sql_in(&self, database: &str, statement: &str) -> String {
+        let output = self.psql(database, statement).output().unwrap();
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    pub(crate) fn psql(&self, database: &str, statement: &str) -> Command {
+        let mut psql = self.command("psql");
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database])
+            .args(["-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement]);
+        psql
     }
 
     fn command(&self, program: &str) -> Command {

@@ -1,6 +1,14 @@
 //! A connection that comes back by itself.
 
-use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    mem,
+    pin::Pin,
+    sync::{self, Arc, PoisonError},
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{
     runtime::Handle,
@@ -8,7 +16,9 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_postgres::{AsyncMessage, Client, Error, Row, Statement, error::SqlState, types::ToSql};
+use tokio_postgres::{
+    AsyncMessage, Client, Error, Row, SimpleQueryMessage, Statement, error::SqlState, types::ToSql,
+};
 
 use super::{PATIENCE, schema, url::Target};
 use crate::inbox::InboxError;
@@ -34,7 +44,21 @@ pub(super) struct Link {
     notice: Option<String>,
     notified: Arc<Notify>,
     session: Mutex<Option<Session>>,
+    abandoned: Abandoned,
 }
+
+/// The server's ends of connections that were given up in the middle of something. One that waits for a synchronous standby
+/// does not notice that its client has gone, so the next connection ends it.
+type Abandoned = Arc<sync::Mutex<Vec<Backend>>>;
+
+/// A process of the server: its number and when it started, because numbers are reused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Backend {
+    pid: String,
+    started: String,
+}
+
+const WHO_AM_I: &str = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 
 /// A statement and its parameters.
 pub(super) type Step<'a> = (&'static str, &'a [&'a (dyn ToSql + Sync)]);
@@ -64,7 +88,15 @@ impl Link {
     pub(super) fn new(target: Arc<Target>, greeting: &str, notice: Option<String>) -> Self {
         let greeting = format!("{GIVE_UP}; {greeting}").into();
         let runtime = Handle::current();
-        Self { target, runtime, greeting, notice, notified: Arc::default(), session: Mutex::default() }
+        Self {
+            target,
+            runtime,
+            greeting,
+            notice,
+            notified: Arc::default(),
+            session: Mutex::default(),
+            abandoned: Abandoned::default(),
+        }
     }
 
     /// Runs one statement.
@@ -104,11 +136,13 @@ impl Link {
             None => self.connect().await?,
         };
         let silent = |_| Failure { error: InboxError::new("PostgreSQL does not answer"), passes: false };
+        session.is_busy = true;
         let rows = timeout(ANSWER, session.run(steps)).await.map_err(silent)??;
         if let Some(notice) = self.notice.as_ref().filter(|_| N > 1) {
             // Nobody waits for it, nor does a commit: PostgreSQL commits notices one at a time.
             let _ = send(session.client.batch_execute(notice)).await;
         }
+        session.is_busy = false;
         *slot = Some(session);
         Ok(rows)
     }
@@ -124,17 +158,16 @@ impl Link {
             InboxError::caused(format_args!("the inbox in schema {schema} cannot be used"), error)
         };
         let mut session = self.connect().await.map_err(|failure| failed(&failure.error))?;
-        let version = schema::prepare(&mut session.client, schema).await;
-        let version = version.map_err(|error| failed(&Failure::from(error).error))?;
-        schema::check_version(version, schema)?;
+        schema::prepare(&mut session.client, schema).await.map_err(|error| failed(&error))?;
         *self.session.lock().await = Some(session);
         Ok(())
     }
 
     async fn connect(&self) -> Result<Session, Failure> {
         let (target, greeting) = (Arc::clone(&self.target), Arc::clone(&self.greeting));
-        let notified = Arc::clone(&self.notified);
-        let connecting = self.runtime.spawn(timeout(CONNECTED, Session::open(target, greeting, notified)));
+        let (notified, abandoned) = (Arc::clone(&self.notified), Arc::clone(&self.abandoned));
+        let opening = Session::open(target, greeting, notified, abandoned);
+        let connecting = self.runtime.spawn(timeout(CONNECTED, opening));
         let failed = |text, passes| Failure { error: InboxError::new(text), passes };
         let connected = connecting
             .await
@@ -151,11 +184,20 @@ struct Session {
     client: Client,
     statements: HashMap<&'static str, Statement>,
     driver: AbortHandle,
+    backend: Option<Backend>,
+    is_busy: bool,
+    abandoned: Abandoned,
 }
 
 impl Session {
-    async fn open(target: Arc<Target>, greeting: Arc<str>, notified: Arc<Notify>) -> Result<Self, Error> {
-        let (client, mut connection) = target.config.connect(target.tls.clone()).await?;
+    async fn open(
+        target: Arc<Target>,
+        greeting: Arc<str>,
+        notified: Arc<Notify>,
+        abandoned: Abandoned,
+    ) -> Result<Self, Failure> {
+        let connected = target.config.connect(target.tls.clone()).await;
+        let (client, mut connection) = connected.map_err(|error| advise(error.into()))?;
         let driver = tokio::spawn(async move {
             // It ends with an error that the client gets, too.
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
@@ -164,9 +206,36 @@ impl Session {
                 }
             }
         });
-        let session = Self { client, statements: HashMap::new(), driver: driver.abort_handle() };
+        let driver = driver.abort_handle();
+        let mut session =
+            Self { client, statements: HashMap::new(), driver, backend: None, is_busy: false, abandoned };
         session.client.batch_execute(&greeting).await?;
+        session.backend = session.backend().await?;
+        session.end_abandoned().await;
         Ok(session)
+    }
+
+    /// Which process of the server answers.
+    async fn backend(&self) -> Result<Option<Backend>, Error> {
+        let answer = self.client.simple_query(WHO_AM_I).await?;
+        Ok(answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some(Backend { pid: row.get(0)?.to_owned(), started: row.get(1)?.to_owned() })
+            }
+            _ => None,
+        }))
+    }
+
+    /// If one cannot be ended, nothing but its connection is lost.
+    async fn end_abandoned(&self) {
+        let abandoned = mem::take(&mut *lock(&self.abandoned));
+        for Backend { pid, started } in abandoned {
+            let end = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE pid = {pid} AND backend_start = '{started}'"
+            );
+            let _ = self.client.batch_execute(&end).await;
+        }
     }
 
     async fn run<const N: usize>(&mut self, steps: &[Step<'_>; N]) -> Result<[Vec<Row>; N], Error> {
@@ -203,11 +272,30 @@ impl Session {
     }
 }
 
-/// Without this a connection would stay until the server has answered all that nobody waits for any more.
+/// Without this a connection would stay until the server has answered everything that was sent.
 impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
+        if let Some(backend) = self.backend.take().filter(|_| self.is_busy) {
+            lock(&self.abandoned).push(backend);
+        }
     }
+}
+
+fn lock(abandoned: &Abandoned) -> sync::MutexGuard<'_, Vec<Backend>> {
+    abandoned.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The most likely failure of a first start over a network says what to do.
+fn advise(failure: Failure) -> Failure {
+    if !failure.error.to_string().contains("does not support TLS") {
+        return failure;
+    }
+    let error = InboxError::new(format!(
+        "{}: switch TLS on there, or add sslmode=disable to the URL if everything on the way may read what it sends",
+        failure.error
+    ));
+    Failure { error, passes: false }
 }
 
 /// A request that is on its way: tokio-postgres sends at the first poll.

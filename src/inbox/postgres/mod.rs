@@ -5,6 +5,8 @@
 
 mod link;
 
+mod owners;
+
 mod schema;
 
 mod sql;
