@@ -1,12 +1,24 @@
 //! The engine for one machine: an SQLite file. Events and keys are on disk, the state of the lanes is in memory.
 
+mod files;
+
+mod lock;
+
 mod file;
+
+mod presence;
+
+mod log;
+
+mod reserve;
+
+mod upkeep;
+
+mod commit;
 
 mod thread;
 
 mod lanes;
-
-mod reserve;
 
 use std::{
     path::Path,
@@ -18,10 +30,7 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use tokio::sync::Notify;
 
-use self::{
-    lanes::Lanes,
-    thread::{Change, Thread},
-};
+use self::{commit::Change, lanes::Lanes, thread::Thread};
 use super::{
     InboxError,
     store::{

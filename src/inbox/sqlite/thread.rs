@@ -1,11 +1,18 @@
 //! The one thread that touches the file, and does one thing after another.
 
-use std::{path::PathBuf, sync::mpsc, thread};
+use std::{
+    path::PathBuf,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+};
 
-use rusqlite::{Connection, ErrorCode, Transaction};
+use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
-use super::file::{self, Disk};
+use super::{
+    commit::{Change, failed},
+    file::{self, Disk},
+};
 use crate::{inbox::InboxError, isolate::isolated};
 
 pub(super) struct Thread {
@@ -13,15 +20,6 @@ pub(super) struct Thread {
 }
 
 type Job = Box<dyn FnOnce(&mut Disk) + Send>;
-
-/// What a transaction is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// It adds something, and survives the loss of power once it has ended.
-    Add,
-    /// It takes something away. It survives a crash of the process, and the loss of power once something is added after it.
-    Take,
-}
 
 impl Thread {
     /// Opens the file. The thread ends, and lets go of it, when this is dropped.
@@ -37,9 +35,10 @@ impl Thread {
                 }
             };
             let _ = opened.send(Ok(()));
-            for job in queue {
-                // Who waits for it hears that there is no answer.
+            while let Some(job) = next(&queue, &mut disk) {
+                // If it panics its caller gets an error.
                 isolated(|| job(&mut disk));
+                disk.tidy_a_little();
             }
         };
         let failed = |error| InboxError::caused("the inbox's thread cannot be started", &error);
@@ -58,23 +57,7 @@ impl Thread {
     where
         R: Send + 'static,
     {
-        self.run(move |disk| {
-            if change == Change::Add && !disk.reserve.is_kept() {
-                carry_over(&disk.connection);
-                if !disk.reserve.keep() {
-                    return Err(InboxError::new("the disk is full"));
-                }
-            }
-            let mut result = commit(&mut disk.connection, change, &work);
-            if result.as_ref().is_err_and(is_full) && change == Change::Take && disk.reserve.spend() {
-                result = commit(&mut disk.connection, change, &work);
-            }
-            if result.as_ref().is_err_and(is_full) {
-                carry_over(&disk.connection);
-            }
-            result.map(after).map_err(failed)
-        })
-        .await
+        self.run(move |disk| disk.change(change, work).map(after)).await
     }
 
     /// Runs `work` that changes nothing.
@@ -99,31 +82,16 @@ impl Thread {
     }
 }
 
-fn commit<T>(
-    connection: &mut Connection,
-    change: Change,
-    work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let level = if change == Change::Add { "FULL" } else { "NORMAL" };
-    connection.pragma_update(None, "synchronous", level)?;
-    let transaction = connection.transaction()?;
-    let output = work(&transaction)?;
-    transaction.commit()?;
-    Ok(output)
-}
-
-/// Empties the log into the file, where what was taken away has left room.
-fn carry_over(connection: &Connection) {
-    // It does what it can.
-    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-}
-
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-}
-
-fn failed(error: rusqlite::Error) -> InboxError {
-    InboxError::caused("SQLite could not do it", &error)
+/// Waits for work, and keeps the file in order meanwhile.
+fn next(queue: &mpsc::Receiver<Job>, disk: &mut Disk) -> Option<Job> {
+    while let Some(pause) = disk.upkeep.pause() {
+        match queue.recv_timeout(pause) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Timeout) => disk.tidy(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    queue.recv().ok()
 }
 
 fn ended() -> InboxError {
