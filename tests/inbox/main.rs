@@ -12,6 +12,10 @@ mod operations;
 
 mod files;
 
+mod paths;
+
+mod upkeep;
+
 mod schemas;
 
 mod memory;

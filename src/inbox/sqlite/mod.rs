@@ -20,6 +20,8 @@ mod thread;
 
 mod lanes;
 
+mod forget;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -30,7 +32,7 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use tokio::sync::Notify;
 
-use self::{commit::Change, lanes::Lanes, thread::Thread};
+use self::{commit::Change, forget::Position, lanes::Lanes, thread::Thread};
 use super::{
     InboxError,
     store::{
@@ -265,15 +267,14 @@ impl Store for Sqlite {
 
     async fn forget(&self, age: Duration) -> Result<u64, InboxError> {
         let before = millis(SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH));
-        let (mut after, mut forgotten) = (0, 0);
-        // A little at a time, so that nobody's acceptance waits for it. Numbers ascend with the time, so the young ones are
-        // never looked at.
+        let (mut from, mut forgotten) = (Position::default(), 0);
+        // Some at a time, so that no append waits long.
         loop {
-            let write = move |file: &Transaction<'_>| forget_some(file, after, before);
-            let (last, deleted) = self.thread.change(Change::Take, write, |some| some).await?;
+            let write = move |file: &Transaction<'_>| forget::some(file, from, before);
+            let (next, deleted) = self.thread.change(Change::Take, write, |some| some).await?;
             forgotten += deleted;
-            match last {
-                Some(last) => after = last,
+            match next {
+                Some(next) => from = next,
                 None => return Ok(forgotten),
             }
         }
@@ -299,26 +300,6 @@ fn record(file: &Transaction<'_>, outcome: &Outcome) -> rusqlite::Result<()> {
         retry.execute(params![*id, attempts, error, millis(SystemTime::now() + *after)])?;
     }
     Ok(())
-}
-
-/// Deletes what may be of the next few keys; gives the last one looked at, if there may be more, and how many are gone.
-fn forget_some(file: &Transaction<'_>, after: i64, before: i64) -> rusqlite::Result<(Option<i64>, u64)> {
-    const SOME: usize = 1000;
-    let mut next = file.prepare_cached("SELECT id, stored FROM seen WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let old: Vec<i64> = next
-        .query_map(params![after, SOME as i64], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
-        .take_while(|row| row.as_ref().map_or(true, |(_, stored)| *stored <= before))
-        .map(|row| row.map(|(id, _)| id))
-        .collect::<Result<_, _>>()?;
-    let Some(last) = old.last() else { return Ok((None, 0)) };
-    let deleted = file
-        .prepare_cached(
-            "DELETE FROM seen WHERE id > ?1 AND id <= ?2 \
-             AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = seen.id) \
-             AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.id = seen.id)",
-        )?
-        .execute(params![after, last])?;
-    Ok(((old.len() == SOME).then_some(*last), deleted as u64))
 }
 
 fn millis(time: SystemTime) -> i64 {
