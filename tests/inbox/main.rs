@@ -16,6 +16,8 @@ mod paths;
 
 mod upkeep;
 
+mod syncs;
+
 mod schemas;
 
 mod memory;
