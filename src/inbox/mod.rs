@@ -66,13 +66,35 @@ mod postgres;
 
 pub mod store;
 
-mod operations;
+mod settings;
 
 mod order;
 
+mod accept;
+
+mod backlog;
+
+mod requests;
+
+mod operations;
+
+mod housekeeping;
+
 mod dispatcher;
 
+mod workers;
+
+mod dispatching;
+
+mod isolation;
+
 mod lane;
+
+mod progress;
+
+mod delivery;
+
+mod retry;
 
 mod lease;
 
@@ -82,33 +104,27 @@ mod backoff;
 
 mod error;
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, time::sleep};
+use tokio::runtime::Handle;
 
 use self::{
+    backlog::Backlog,
     backoff::Backoff,
     group::Group,
+    requests::RecentRequests,
+    settings::Settings,
     store::{Appended, NewEvent, Outcome, Store},
 };
 pub use self::{
-    dispatcher::{Dispatcher, Drained, Workers},
+    delivery::Delivery,
+    dispatcher::Dispatcher,
     error::InboxError,
     order::OrderKey,
     store::{Archived, DeadLetter, Filter, Pending, Receipt, ReceiptValue, Stats},
+    workers::{Drained, Workers},
 };
-use crate::{
-    event::Event,
-    handler::{AtDeadline, Deliver, Delivering, HandlerError, Sealed},
-    telemetry::{self, Trouble},
-};
+use crate::{handler::Deliver, telemetry};
 
 /// Stores events durably before they are acknowledged. Clones share one store.
 #[derive(Clone)]
@@ -118,18 +134,19 @@ pub struct Inbox {
 
 struct Shared {
     store: Arc<dyn Store>,
+    settings: Settings,
     arrivals: Group<NewEvent, Appended>,
     outcomes: Group<Outcome, bool>,
+    backlog: Backlog,
+    requests: RecentRequests,
     runtime: Handle,
-    horizon_ms: AtomicU64,
-    /// 0: delivered events are deleted.
-    archive_ms: AtomicU64,
 }
-
-const SOON: Duration = Duration::from_secs(1);
 
 /// How soon a store that fails is asked again.
 const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
+
+/// How long an event waits to be stored: the sender has its 503 by then, at the latest, so it should not be stored as well.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 impl Inbox {
     /// On an SQLite file, which is made if it is not there. It has to be on a local disk, and belongs to one process at a time;
@@ -182,7 +199,7 @@ impl Inbox {
             return Self::operate_in(place, "desk_inbox").await;
         }
         #[cfg(feature = "sqlite")]
-        return Ok(Self::over(sqlite::Sqlite::operate(std::path::Path::new(place)).await?));
+        return Ok(Self::on(Arc::new(sqlite::Sqlite::operate(std::path::Path::new(place)).await?)));
         #[cfg(not(feature = "sqlite"))]
         Err(InboxError::new("the feature `sqlite` is needed to operate an inbox in a file"))
     }
@@ -194,7 +211,7 @@ impl Inbox {
     /// As for `operate`.
     #[cfg(feature = "postgres")]
     pub async fn operate_in(url: &str, schema: &str) -> Result<Self, InboxError> {
-        Ok(Self::over(postgres::Postgres::operate(url, schema).await?))
+        Ok(Self::on(Arc::new(postgres::Postgres::operate(url, schema).await?)))
     }
 
     /// On an engine of your own.
@@ -205,44 +222,34 @@ impl Inbox {
     #[must_use]
     pub fn over(store: impl Store) -> Self {
         telemetry::describe_inbox();
+        let inbox = Self::on(Arc::new(store));
+        let shared = &inbox.shared;
+        shared.runtime.spawn(housekeeping::count(Arc::downgrade(shared)));
+        shared.runtime.spawn(housekeeping::delete_old(Arc::downgrade(shared)));
+        inbox
+    }
+
+    fn on(store: Arc<dyn Store>) -> Self {
         let runtime = Handle::current();
-        let store: Arc<dyn Store> = Arc::new(store);
         let (appending, finishing) = (Arc::clone(&store), Arc::clone(&store));
-        let shared = Arc::new(Shared {
-            arrivals: Group::start(&runtime, move |events| {
-                let store = Arc::clone(&appending);
-                async move { store.append(events).await }
-            }),
-            outcomes: Group::start(&runtime, move |outcomes| {
-                let store = Arc::clone(&finishing);
-                async move { store.finish(outcomes).await }
-            }),
+        let append = move |events| {
+            let store = Arc::clone(&appending);
+            async move { store.append(events).await }
+        };
+        let finish = move |outcomes| {
+            let store = Arc::clone(&finishing);
+            async move { store.finish(outcomes).await }
+        };
+        let shared = Shared {
+            arrivals: Group::start(&runtime, |event: &NewEvent| event.json.len(), PATIENCE, append),
+            outcomes: Group::start(&runtime, |_| 0, Duration::MAX, finish),
             store,
-            horizon_ms: AtomicU64::new(24 * 60 * 60 * 1000),
-            archive_ms: AtomicU64::new(0),
+            settings: Settings::default(),
+            backlog: Backlog::default(),
+            requests: RecentRequests::default(),
             runtime,
-        });
-        shared.runtime.spawn(forget(Arc::downgrade(&shared)));
-        Self { shared }
-    }
-
-    /// For how long, from its storing, an event is remembered to recognise a repeat of it. Default: 24 hours. One that is still
-    /// waiting or dead is recognised in any case. It holds for all clones; of several processes on one PostgreSQL the
-    /// shortest counts.
-    #[must_use]
-    pub fn duplicate_horizon(self, horizon: Duration) -> Self {
-        let millis = u64::try_from(horizon.as_millis()).unwrap_or(u64::MAX);
-        self.shared.horizon_ms.store(millis, Ordering::Relaxed);
-        self
-    }
-
-    /// Keeps delivered events for this long in an archive, from which they can be [delivered again](Self::replay). Default:
-    /// they are deleted when they are delivered.
-    #[must_use]
-    pub fn archive(self, age: Duration) -> Self {
-        let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        self.shared.archive_ms.store(millis, Ordering::Relaxed);
-        self
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Delivers the stored events to `handler`, once [`start`](Dispatcher::start)ed: to its `on_event`. What is given up is
@@ -252,54 +259,8 @@ impl Inbox {
     }
 }
 
-impl Deliver for Inbox {
-    fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
-        Box::pin(async move {
-            let arrival = NewEvent::new(event, OrderKey::Session).map_err(HandlerError::permanent)?;
-            match self.shared.arrivals.commit(arrival).await {
-                Ok(Appended::Stored) => {
-                    telemetry::stored();
-                    Ok(())
-                }
-                Ok(Appended::Duplicate) => {
-                    telemetry::duplicate(event);
-                    Ok(())
-                }
-                Err(error) => Err(HandlerError::unavailable(format!("the inbox has not stored it: {error}"))),
-            }
-        })
-    }
-
-    fn at_deadline(&self) -> AtDeadline {
-        AtDeadline::Refuse
-    }
-
-    /// The sender got 503, and the log has the reason.
-    fn late(&self, _: &Event, _: &HandlerError) {}
-}
-
-impl Sealed for Inbox {}
-
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let horizon = Duration::from_millis(self.shared.horizon_ms.load(Ordering::Relaxed));
-        f.debug_struct("Inbox").field("duplicate_horizon", &horizon).finish_non_exhaustive()
-    }
-}
-
-/// Forgets what is older than the horizon, as long as there is an inbox.
-async fn forget(inbox: Weak<Shared>) {
-    let mut trouble = Trouble::default();
-    // Not at once: the horizon may be about to be set.
-    let mut pause = SOON;
-    loop {
-        sleep(pause).await;
-        let Some(shared) = inbox.upgrade() else { return };
-        let horizon = Duration::from_millis(shared.horizon_ms.load(Ordering::Relaxed));
-        match shared.store.forget(horizon).await {
-            Ok(_) => trouble.over(),
-            Err(error) => trouble.is("keys past the duplicate horizon are not deleted", &error),
-        }
-        pause = (horizon / 30).clamp(SOON, Duration::from_secs(60));
+        f.debug_struct("Inbox").field("settings", &self.shared.settings).finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ impl Inbox {
     /// When the store fails.
     pub async fn stats(&self) -> Result<Stats, InboxError> {
         let stats = self.shared.store.stats().await?;
-        telemetry::stands(&stats);
+        telemetry::record_stats(&stats);
         Ok(stats)
     }
 

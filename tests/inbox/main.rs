@@ -24,6 +24,12 @@ mod memory;
 
 mod dispatcher;
 
+mod retries;
+
+mod progress;
+
+mod deliveries;
+
 mod wrapped;
 
 mod process;

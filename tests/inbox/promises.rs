@@ -42,8 +42,8 @@ async fn a_repeat_is_acknowledged_and_not_stored_again() {
         let inbox = place.open().await;
         let mut first = message("s", 1);
         first.request_id = Some("r-1".to_owned());
-        let mut same_request = message("s", 2);
-        same_request.request_id = first.request_id.clone();
+        let mut same_request = first.clone();
+        same_request.cloud_custom_data = Some("of no account".to_owned());
         let mut other_request = first.clone();
         other_request.request_id = Some("r-2".to_owned());
         let mut no_request = first.clone();

@@ -1,7 +1,7 @@
 //! Events on their way into a store.
 
 use crate::{
-    event::{DedupKey, Event, digest},
+    event::{DedupKey, Event, EventKind, digest},
     inbox::OrderKey,
 };
 
@@ -28,11 +28,11 @@ impl NewEvent {
             Some(user) if order == OrderKey::User => digest([&app[..], b"", user]),
             Some(user) => digest([&app[..], session, user]),
         };
-        let request = event.request_id.as_ref();
+        let key = event.dedup_key();
         Ok(Self {
             lane: LaneKey(lane),
-            key: event.dedup_key(),
-            request: request.map(|request| RequestKey(digest([&app[..], session, request.as_bytes()]))),
+            key,
+            request: event.request_id.as_deref().map(|request| RequestKey::new(event, request, &key)),
             json: serde_json::to_string(event)?,
         })
     }
@@ -43,10 +43,29 @@ impl NewEvent {
 #[allow(clippy::exhaustive_structs)] // engines make it
 pub struct LaneKey(pub [u8; 16]);
 
-/// A `RequestID` of a session of an app: 128 bits of a hash.
+/// A `RequestID` with the app, session, `Event`, `EventTime` and `MsgKey` that it came with: 128 bits of a hash. An equal
+/// `RequestID` alone does not make an event a duplicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_structs)] // engines make it
 pub struct RequestKey(pub [u8; 16]);
+
+impl RequestKey {
+    fn new(event: &Event, request: &str, key: &DedupKey) -> Self {
+        let msg_key = match &event.kind {
+            EventKind::Message(message) => message.key.as_deref(),
+            _ => event.stray.msg_key.as_deref(),
+        };
+        Self(digest([
+            &event.sdk_app_id.to_be_bytes()[..],
+            event.session_id.as_bytes(),
+            request.as_bytes(),
+            event.name.as_str().as_bytes(),
+            // It begins with the event's time.
+            &key.as_bytes()[..8],
+            msg_key.unwrap_or_default().as_bytes(),
+        ]))
+    }
+}
 
 /// What became of a new event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
