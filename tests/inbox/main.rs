@@ -26,6 +26,10 @@ mod dispatcher;
 
 mod retries;
 
+mod poison;
+
+mod limits;
+
 mod progress;
 
 mod deliveries;
@@ -35,6 +39,8 @@ mod wrapped;
 mod process;
 
 mod crashes;
+
+mod aborts;
 
 mod outages;
 

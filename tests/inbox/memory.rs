@@ -2,7 +2,7 @@
 //! is told to.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
@@ -35,6 +35,8 @@ pub(crate) enum Mood {
     Fail,
     /// No call ends.
     Hang,
+    /// Storing takes so long.
+    Slow(Duration),
     /// What is finished is recorded, and the reply is lost.
     LoseReply,
 }
@@ -47,6 +49,10 @@ pub(crate) struct State {
     due: BTreeMap<LaneKey, (Instant, Option<i64>)>,
     dead: BTreeMap<i64, (LaneKey, DeadLetter)>,
     count: i64,
+    /// Events whose process would be said to have died of them, if it died now.
+    pub(crate) running: BTreeSet<i64>,
+    /// How many processes have died while an event was handled, and in how many of these it was alone.
+    pub(crate) crashes: BTreeMap<i64, (u32, u32)>,
     pub(crate) renewals: usize,
     pub(crate) claims: usize,
     /// How many renewals are to be answered with `Unknown`.
@@ -95,6 +101,10 @@ impl State {
 #[async_trait]
 impl Store for Memory {
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, InboxError> {
+        let mood = self.state().mood;
+        if let Mood::Slow(time) = mood {
+            tokio::time::sleep(time).await;
+        }
         let mut state = self.works().await?;
         state.groups.push(events.iter().map(|event| event.json.len()).sum());
         let mut appended = Vec::new();
@@ -131,6 +141,8 @@ impl Store for Memory {
             let events = state.events.values().filter(|(other, _)| *other == lane);
             let events = events.take(EVENTS_AT_ONCE).map(|(_, waiting)| {
                 let mut waiting = waiting.clone();
+                (waiting.crashes, waiting.alone) =
+                    state.crashes.get(&waiting.id).copied().unwrap_or_default();
                 waiting.failing_for = state.failing_since.get(&waiting.id).map(Instant::elapsed);
                 waiting
             });
@@ -138,6 +150,15 @@ impl Store for Memory {
             Lane::new(Claim { lane, epoch }, events)
         };
         Ok(lanes.into_iter().map(claim).collect())
+    }
+
+    async fn started(&self, _: &Claim, id: i64) -> Result<(), InboxError> {
+        self.works().await?.running.insert(id);
+        Ok(())
+    }
+
+    async fn ended(&self, _: &Claim, id: i64) {
+        self.state().running.remove(&id);
     }
 
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError> {

@@ -86,6 +86,33 @@ async fn a_repeat_is_acknowledged_and_not_stored_again() {
     }
 }
 
+/// A `RequestID` that comes with different events makes none of them a duplicate; with the same event it does.
+#[tokio::test]
+async fn different_events_with_one_request_id_are_all_delivered() {
+    for place in places() {
+        let inbox = place.open().await;
+        let names = ["SessionUserEnd", "SessionEnd", "SatisfactionSelected"];
+        for _ in 0..2 {
+            for name in names {
+                let mut event = event(name).session("s").build();
+                event.request_id = Some("r-1".to_owned());
+                accept(&inbox, &event).await;
+            }
+        }
+        let mut later = event(names[1]).session("s").build();
+        later.request_id = Some("r-1".to_owned());
+        later.time += Duration::from_millis(1);
+        accept(&inbox, &later).await;
+        let recorder = Recorder::default();
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        let delivered: Vec<String> =
+            recorder.events().iter().map(|event| event.name.as_str().to_owned()).collect();
+        assert_eq!(delivered, [names[0], names[1], names[2], names[1]], "{}", place.name());
+        let _ = workers.drain().await;
+    }
+}
+
 /// A repeat that names another event's `RequestID` takes nothing with it, however the three are batched.
 #[tokio::test]
 async fn what_a_repeat_claims_besides_is_not_believed() {

@@ -1,0 +1,109 @@
+//! Processes that an event's handling aborts.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
+
+use tencent_desk_webhook::inbox::{Filter, Inbox};
+use tokio::{process::Child, time::sleep};
+
+use crate::{
+    places::{Folder, PATIENCE, Place, accept, message, open, places},
+    process::{example, free_port},
+};
+
+/// Starts processes again as they end, until nothing waits. Returns how many have ended.
+async fn survive(place: &Place, log: &Path, processes: usize) -> usize {
+    let address = place.address();
+    let start = || -> Child {
+        let mut command = example(&address, free_port(), log);
+        command.env("DESK_HANDLER_ABORT", "poison").stdin(Stdio::null()).stdout(Stdio::null());
+        command.kill_on_drop(true).spawn().unwrap()
+    };
+    let mut children: Vec<Child> = (0..processes).map(|_| start()).collect();
+    let mut crashes = 0;
+    let begun = std::time::Instant::now();
+    loop {
+        assert!(begun.elapsed() < 4 * PATIENCE, "{}: {crashes} crashes and no end", place.name());
+        sleep(Duration::from_millis(50)).await;
+        for child in &mut children {
+            if child.try_wait().unwrap().is_some() {
+                crashes += 1;
+                *child = start();
+            }
+        }
+        let Ok(operator) = Inbox::operate(&address).await else { continue };
+        if operator.stats().await.is_ok_and(|stats| stats.oldest.is_none()) {
+            break;
+        }
+    }
+    for mut child in children {
+        child.kill().await.unwrap();
+    }
+    crashes
+}
+
+/// How often each good event was delivered.
+fn deliveries(log: &Path) -> BTreeMap<String, usize> {
+    let mut deliveries = BTreeMap::new();
+    for line in fs::read_to_string(log).unwrap_or_default().lines() {
+        let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        *deliveries.entry(event["MsgKey"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    deliveries
+}
+
+async fn check(place: &Place, log: &Path, poison: usize, good: usize) {
+    let inbox = open(&place.address()).await;
+    let letters = inbox.dead_letters(&Filter::all(), 0, 1000).await.unwrap();
+    let dead: Vec<_> = letters.iter().map(|letter| &letter.event.as_ref().unwrap().session_id).collect();
+    assert_eq!(dead.len(), poison, "{}: {dead:?}", place.name());
+    assert!(dead.iter().all(|session| session.starts_with("poison")), "{}: {dead:?}", place.name());
+    assert!(letters.iter().all(|letter| letter.error.contains("ended the process")));
+    assert_eq!(deliveries(log).len(), good, "{}: all others were delivered", place.name());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_aborts_its_process_alone_is_dead_after_three_times() {
+    for place in places() {
+        let (folder, inbox) = (Folder::new(), open(&place.address()).await);
+        accept(&inbox, &message("poison", 1)).await;
+        drop(inbox);
+        let log = folder.join("log");
+        assert_eq!(survive(&place, &log, 1).await, 3, "{}", place.name());
+        check(&place, &log, 1, 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn among_many_events_those_that_abort_die_and_no_others() {
+    for place in places() {
+        let (folder, inbox) = (Folder::new(), open(&place.address()).await);
+        for session in 0..200 {
+            for number in 0..3 {
+                accept(&inbox, &message(&format!("good-{session}"), number)).await;
+            }
+            if session % 100 == 50 {
+                accept(&inbox, &message(&format!("poison-{session}"), 1)).await;
+            }
+        }
+        drop(inbox);
+        let log = folder.join("log");
+        let crashes = survive(&place, &log, 1).await;
+        assert!((6..=10).contains(&crashes), "{}: {crashes} crashes for two events", place.name());
+        check(&place, &log, 2, 600).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_workers_are_aborted_a_few_times_in_all() {
+    let Some(place) = places().into_iter().find(|place| place.name() == "postgres") else { return };
+    let (folder, inbox) = (Folder::new(), open(&place.address()).await);
+    for session in 0..100 {
+        accept(&inbox, &message(&format!("good-{session}"), 1)).await;
+    }
+    accept(&inbox, &message("poison", 1)).await;
+    drop(inbox);
+    let log = folder.join("log");
+    let crashes = survive(&place, &log, 3).await;
+    assert!((3..=5).contains(&crashes), "{crashes} crashes");
+    check(&place, &log, 1, 100).await;
+}
