@@ -19,6 +19,7 @@ const STRANGERS: &str = "
     ), part (name, role) AS (
         SELECT 'it', nspowner FROM schema
         UNION ALL SELECT relname, relowner FROM pg_class JOIN schema ON schema.oid = relnamespace
+            WHERE relkind NOT IN ('i', 'I')
         UNION ALL SELECT proname, proowner FROM pg_proc JOIN schema ON schema.oid = pronamespace
         UNION ALL SELECT oprname, oprowner FROM pg_operator JOIN schema ON schema.oid = oprnamespace
         UNION ALL SELECT typname, typowner FROM pg_type JOIN schema ON schema.oid = typnamespace

@@ -6,7 +6,7 @@ use super::owners;
 use crate::inbox::InboxError;
 
 /// What makes version n + 1 out of version n; a new schema is version 0.
-const UPGRADES: [&str; 1] = [include_str!("schema.sql")];
+const UPGRADES: [&str; 2] = [include_str!("schema.sql"), include_str!("upgrade-2.sql")];
 
 /// How often another process may get ahead of this one in making the schema.
 const TRIES: u32 = 5;
@@ -63,6 +63,31 @@ pub(super) async fn prepare(client: &mut Client, schema: &str) -> Result<(), Inb
     }
 }
 
+/// Looks whether the schema is there, and the newest that this release knows.
+///
+/// # Errors
+///
+/// As [`prepare`], and when it is not.
+pub(super) async fn check(client: &mut Client, schema: &str) -> Result<(), InboxError> {
+    let failed = |error: Error| InboxError::caused("PostgreSQL could not do it", &error);
+    let look = client.transaction().await.map_err(failed)?;
+    owners::check(&look, schema).await?;
+    if look.query_opt(MARKED, &[&schema]).await.map_err(failed)?.is_none() {
+        return Err(InboxError::new("there is no inbox: start a receiver or a worker first"));
+    }
+    let version = version(&look).await.map_err(failed)?;
+    check_version(version, schema)?;
+    if version < UPGRADES.len() {
+        return Err(InboxError::new(
+            "it is of an earlier version: start a receiver or a worker of this release first",
+        ));
+    }
+    Ok(())
+}
+
+const MARKED: &str = "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
+                      WHERE relname = 'inbox_version' AND nspname = $1";
+
 /// The version of the schema, once it is the newest that this release knows, or what it is if that is newer.
 async fn upgrade(client: &mut Client, schema: &str) -> Result<usize, Failure> {
     let change = client.transaction().await?;
@@ -75,9 +100,7 @@ async fn upgrade(client: &mut Client, schema: &str) -> Result<usize, Failure> {
         // Only if it is not there, because making it needs a right that using it does not.
         change.batch_execute(&format!("CREATE SCHEMA \"{schema}\"")).await?;
     }
-    let marked = "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
-                  WHERE relname = 'inbox_version' AND nspname = $1";
-    if change.query_opt(marked, &[&schema]).await?.is_none() {
+    if change.query_opt(MARKED, &[&schema]).await?.is_none() {
         change.batch_execute("CREATE TABLE inbox_version (version integer NOT NULL)").await?;
         change.batch_execute("INSERT INTO inbox_version VALUES (0)").await?;
     }
@@ -86,6 +109,8 @@ async fn upgrade(client: &mut Client, schema: &str) -> Result<usize, Failure> {
         // Processes that start together take turns. Only a role that may write the inbox can hold this lock, and it does not
         // wait for a backup.
         change.batch_execute("LOCK TABLE inbox_version IN SHARE ROW EXCLUSIVE MODE").await?;
+        // It counts what there is.
+        change.batch_execute("SET LOCAL statement_timeout TO '10min'").await?;
         version = self::version(&change).await?;
         for upgrade in UPGRADES.iter().skip(version) {
             change.batch_execute(upgrade).await?;

@@ -80,8 +80,7 @@ impl Filter {
 
     fn matches_json(&self, json: &str) -> bool {
         let ids = [self.session.as_deref(), self.user.as_deref()];
-        // Most events need not be parsed: an identifier without these is in the JSON as it is.
-        let is_escaped = |id: &str| id.contains(|char: char| matches!(char, '"' | '\\') || char.is_control());
+        // Most events need not be parsed.
         if ids.iter().flatten().any(|id| !is_escaped(id) && !json.contains(id)) {
             return false;
         }
@@ -92,6 +91,13 @@ impl Filter {
             && self.session.as_ref().is_none_or(|session| event.session_id == *session)
             && self.user.as_ref().is_none_or(|user| event.client_user_id.as_ref() == Some(user))
             && self.name.as_ref().is_none_or(|name| event.name.as_str() == name)
+    }
+
+    /// A text that the JSON of every match contains, if there is one.
+    #[must_use]
+    pub fn contained(&self) -> Option<&str> {
+        let mut ids = [self.session.as_deref(), self.user.as_deref()].into_iter().flatten();
+        ids.find(|id| !is_escaped(id))
     }
 
     /// Whether [`matches`](Self::matches) looks into the JSON.
@@ -111,4 +117,9 @@ impl Filter {
     pub fn until(&self) -> Option<SystemTime> {
         self.until
     }
+}
+
+/// Whether JSON writes it otherwise than it is.
+fn is_escaped(id: &str) -> bool {
+    id.contains(|char: char| matches!(char, '"' | '\\') || char.is_control())
 }
