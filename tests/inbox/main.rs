@@ -10,6 +10,8 @@ mod promises;
 
 mod operations;
 
+mod operator;
+
 mod files;
 
 mod paths;
