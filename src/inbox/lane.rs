@@ -20,7 +20,7 @@ use super::{
     lease::Held,
     progress::Progress,
     retry::Policy,
-    store::{Failure, Lane, Outcome, Store, Waiting},
+    store::{Failure, Finished, Lane, Outcome, Store, Waiting},
 };
 use crate::{
     event::Event,
@@ -35,7 +35,7 @@ pub(super) struct LaneWorker<H> {
     pub(super) policy: Policy,
     pub(super) archive: bool,
     pub(super) store: Arc<dyn Store>,
-    pub(super) outcomes: Group<Outcome, bool>,
+    pub(super) outcomes: Group<Outcome, Finished>,
     pub(super) isolation: Isolation,
     pub(super) phase: watch::Sender<Phase>,
     pub(super) finished: AtomicU64,

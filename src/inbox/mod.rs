@@ -114,7 +114,7 @@ use self::{
     group::Group,
     requests::RecentRequests,
     settings::Settings,
-    store::{Appended, NewEvent, Outcome, Store},
+    store::{Appended, Finished, NewEvent, Outcome, Store},
 };
 pub use self::{
     delivery::Delivery,
@@ -136,7 +136,7 @@ struct Shared {
     store: Arc<dyn Store>,
     settings: Settings,
     arrivals: Group<NewEvent, Appended>,
-    outcomes: Group<Outcome, bool>,
+    outcomes: Group<Outcome, Finished>,
     backlog: Backlog,
     requests: RecentRequests,
     runtime: Handle,

@@ -11,7 +11,7 @@ use super::{
     RECONNECT,
     group::Group,
     lease::Held,
-    store::{Failure, Outcome},
+    store::{Failure, Finished, Outcome},
 };
 
 /// Records of a lane are at least this far apart, except when it is given back: quick handlers share a record.
@@ -19,7 +19,7 @@ const RECORD_AFTER: Duration = Duration::from_millis(100);
 
 pub(super) struct Progress<'a> {
     held: &'a Held,
-    outcomes: &'a Group<Outcome, bool>,
+    outcomes: &'a Group<Outcome, Finished>,
     /// What is not recorded yet.
     outcome: Outcome,
     /// When that is to be recorded.
@@ -31,7 +31,7 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(held: &'a Held, outcomes: &'a Group<Outcome, bool>, archive: bool) -> Self {
+    pub(super) fn new(held: &'a Held, outcomes: &'a Group<Outcome, Finished>, archive: bool) -> Self {
         let outcome = Outcome::of(held.claim, archive);
         Self { held, outcomes, outcome, due: None, recorded: Instant::now(), recording: JoinSet::new() }
     }
@@ -100,13 +100,14 @@ impl<'a> Progress<'a> {
     }
 }
 
-async fn record(outcomes: Group<Outcome, bool>, outcome: Outcome) -> bool {
+async fn record(outcomes: Group<Outcome, Finished>, outcome: Outcome) -> bool {
     let mut failures = 0;
     loop {
         match outcomes.commit(outcome.clone()).await {
-            Ok(held) => return held,
-            // The dispatcher, which uses the same store, reports why.
-            Err(_) => failures += 1,
+            Ok(Finished::Recorded) => return true,
+            Ok(Finished::Lost) => return false,
+            // The dispatcher, which uses the same store, reports why it fails.
+            Ok(Finished::Busy) | Err(_) => failures += 1,
         }
         sleep(RECONNECT.delay(failures)).await;
     }

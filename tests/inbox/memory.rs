@@ -12,8 +12,8 @@ use tencent_desk_webhook::{
     inbox::{
         InboxError,
         store::{
-            Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Filter, Lane, LaneKey, NewEvent, Outcome, Renewed,
-            Stats, Store, Waiting,
+            Appended, Claim, DeadLetter, EVENTS_AT_ONCE, Filter, Finished, Lane, LaneKey, NewEvent, Outcome,
+            Renewed, Stats, Store, Waiting,
         },
     },
 };
@@ -178,11 +178,11 @@ impl Store for Memory {
         Ok(claims.iter().map(renew).collect())
     }
 
-    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
+    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<Finished>, InboxError> {
         let mut state = self.works().await?;
         let mut held = Vec::new();
         for outcome in outcomes {
-            held.push(state.holds(&outcome.claim));
+            held.push(Finished::from(state.holds(&outcome.claim)));
             if !state.holds(&outcome.claim) {
                 continue;
             }

@@ -43,8 +43,8 @@ use self::{
 use super::{
     InboxError,
     store::{
-        Appended, Archived, CLAIM_BYTES, Claim, DeadLetter, EVENTS_AT_ONCE, Failure, Filter, LANE_BYTES,
-        Lane, LaneKey, NewEvent, Outcome, Pending, Receipt, Renewed, Stats, Store, Waiting,
+        Appended, Archived, CLAIM_BYTES, Claim, DeadLetter, EVENTS_AT_ONCE, Failure, Filter, Finished,
+        LANE_BYTES, Lane, LaneKey, NewEvent, Outcome, Pending, Receipt, Renewed, Stats, Store, Waiting,
     },
 };
 
@@ -341,28 +341,30 @@ impl Store for Postgres {
         Ok(claims.iter().map(answer).collect())
     }
 
-    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
+    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<Finished>, InboxError> {
+        let mut busy = HashSet::new();
         let held = match self.record(&outcomes).await {
             Err(failure) if failure.is_locked() => {
-                let busy = self.busy(&outcomes).await?;
-                let free: Vec<Outcome> =
-                    outcomes.iter().filter(|outcome| !busy.contains(&outcome.claim)).cloned().collect();
-                let held = self.record(&free).await?;
-                if !busy.is_empty() {
-                    return Err(InboxError::new("a lane is locked"));
-                }
-                held
+                busy = self.busy(&outcomes).await?;
+                let is_free = |outcome: &&Outcome| !busy.contains(&outcome.claim);
+                self.record(&outcomes.iter().filter(is_free).cloned().collect::<Vec<_>>()).await?
             }
             held => held?,
         };
-        let lost: Vec<Claim> =
-            outcomes.iter().map(|outcome| outcome.claim).filter(|claim| !held.contains(claim)).collect();
-        let _ = self.take_back(&self.outcomes, &lost).await;
-        outcomes
-            .iter()
-            .filter(|outcome| outcome.release)
-            .for_each(|outcome| self.crashes.over(outcome.claim));
-        Ok(outcomes.iter().map(|outcome| held.contains(&outcome.claim)).collect())
+        let finished = |outcome: &Outcome| {
+            if busy.contains(&outcome.claim) { Finished::Busy } else { held.contains(&outcome.claim).into() }
+        };
+        let finished: Vec<Finished> = outcomes.iter().map(finished).collect();
+        let each = || outcomes.iter().zip(&finished);
+        let is_lost = |(outcome, finished): (&Outcome, &Finished)| {
+            (*finished == Finished::Lost).then_some(outcome.claim)
+        };
+        // It only matters after a crash.
+        let _ = self.take_back(&self.outcomes, &each().filter_map(is_lost).collect::<Vec<_>>()).await;
+        let is_over =
+            |(outcome, finished): &(&Outcome, &Finished)| outcome.release && **finished == Finished::Recorded;
+        each().filter(is_over).for_each(|(outcome, _)| self.crashes.over(outcome.claim));
+        Ok(finished)
     }
 
     async fn changed(&self) {

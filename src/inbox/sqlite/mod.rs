@@ -36,8 +36,8 @@ use self::{commit::Change, forget::Position, lanes::Lanes, thread::Thread};
 use super::{
     InboxError,
     store::{
-        Appended, Claim, DeadLetter, Failure, Filter, Lane, LaneKey, NewEvent, Outcome, Renewed, Stats,
-        Store, Waiting,
+        Appended, Claim, DeadLetter, Failure, Filter, Finished, Lane, LaneKey, NewEvent, Outcome, Renewed,
+        Stats, Store, Waiting,
     },
 };
 
@@ -189,18 +189,18 @@ impl Store for Sqlite {
         Ok(claims.iter().map(&mut renew).collect())
     }
 
-    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
+    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<Finished>, InboxError> {
         let outcomes: Arc<[Outcome]> = outcomes.into();
         let failed = match self.record(Arc::clone(&outcomes)).await {
             Err(error) if outcomes.len() > 1 => error,
-            result => return result,
+            result => return Ok(result?.into_iter().map(Finished::from).collect()),
         };
         // On a full disk there may be room for a little at a time.
         let mut held = Vec::new();
         for outcome in &*outcomes {
             held.extend(self.record([outcome.clone()].into()).await.map_err(|_| failed.clone())?);
         }
-        Ok(held)
+        Ok(held.into_iter().map(Finished::from).collect())
     }
 
     async fn changed(&self) {

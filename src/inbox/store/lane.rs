@@ -26,6 +26,26 @@ pub enum Renewed {
     Lost,
 }
 
+/// What became of an [`Outcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // there is no fourth
+pub enum Finished {
+    /// It is recorded.
+    Recorded,
+    /// The lane is not held by its claim any more. Nothing is recorded.
+    Lost,
+    /// The lane or an event is locked by another transaction, such as that of a handler with a
+    /// [receipt](super::Store::receipt). Nothing is recorded; the same outcome will come again soon.
+    Busy,
+}
+
+impl From<bool> for Finished {
+    /// Whether the lane was held.
+    fn from(held: bool) -> Self {
+        if held { Self::Recorded } else { Self::Lost }
+    }
+}
+
 /// A claimed lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -33,7 +33,7 @@ use async_trait::async_trait;
 pub use self::{
     arrival::{Appended, LaneKey, NewEvent, RequestKey},
     filter::Filter,
-    lane::{Claim, Failure, Lane, Outcome, Renewed, Waiting},
+    lane::{Claim, Failure, Finished, Lane, Outcome, Renewed, Waiting},
     receipt::{Receipt, ReceiptValue},
     records::{Archived, DeadLetter, Pending, Stats},
 };
@@ -97,16 +97,15 @@ pub trait Store: Send + Sync + 'static {
     /// When the engine fails. All claims are then as if they were [`Renewed::Unknown`].
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError>;
 
-    /// Records what was delivered, and answers each outcome in order: `false` if its lane is no longer held by that claim,
-    /// in which case nothing of it is recorded. An event that is not there any more, because a [`receipt`](Self::receipt)
-    /// or an operator has taken it away, is skipped.
+    /// Records what was delivered, and answers each outcome in order. An event that is not there any more, because a
+    /// [`receipt`](Self::receipt) or an operator has taken it away, is skipped.
     ///
     /// It may be lost with the machine's power: an event is then delivered again.
     ///
     /// # Errors
     ///
     /// When the engine fails. Nothing counts as recorded then; the same outcomes will come again.
-    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError>;
+    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<Finished>, InboxError>;
 
     /// Ends when there may be something new to claim; at once, if there has been since the last call. It need not consider
     /// retries and leases that end: the dispatcher looks for these by itself, once a second.
