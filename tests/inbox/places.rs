@@ -56,6 +56,15 @@ pub(crate) fn places() -> Vec<Place> {
     places
 }
 
+/// For a test of its own for each engine.
+pub(crate) fn postgres() -> Option<Place> {
+    places().into_iter().find(|place| place.name() == "postgres")
+}
+
+pub(crate) fn sqlite() -> Place {
+    places().remove(0)
+}
+
 impl Place {
     pub(crate) async fn open(&self) -> Inbox {
         match self {

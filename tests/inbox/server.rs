@@ -71,7 +71,9 @@ impl Server {
 
     /// The URL of a database of one's own.
     pub(crate) fn database(&self, name: &str) -> String {
-        self.sql(&format!("CREATE DATABASE {name}"));
+        if self.sql(&format!("SELECT 1 FROM pg_database WHERE datname = '{name}'")).is_empty() {
+            self.sql(&format!("CREATE DATABASE {name}"));
+        }
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
