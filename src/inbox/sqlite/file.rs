@@ -18,10 +18,10 @@ use crate::inbox::InboxError;
 const APPLICATION: i32 = i32::from_be_bytes(*b"desk");
 
 /// What the first release wrote. A later one adds its changes to [`UPGRADES`].
-const VERSION: usize = UPGRADES.len();
+pub(super) const VERSION: usize = UPGRADES.len();
 
 /// What makes version n + 1 out of version n; a new file is version 0.
-const UPGRADES: [&str; 1] = [include_str!("schema.sql")];
+const UPGRADES: [&str; 2] = [include_str!("schema.sql"), include_str!("upgrade-2.sql")];
 
 /// SQLite can damage a file that two connections write and checkpoint at once in versions before this (its release notes on
 /// the WAL-reset bug).
@@ -34,23 +34,23 @@ pub(super) struct Disk {
     pub(super) presence: Presence,
     pub(super) reserve: Reserve,
     pub(super) upkeep: Upkeep,
-    _lock: File,
+    pub(super) lock: File,
 }
 
+/// Opens the inbox, and creates it if it is not there.
 pub(super) fn open(path: &Path) -> Result<Disk, InboxError> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
-        let version = rusqlite::version();
-        return Err(InboxError::new(format!(
-            "SQLite {version} is too old for an inbox: 3.51.3 is needed, and built in unless LIBSQLITE3_SYS_USE_PKG_CONFIG is set"
-        )));
-    }
+    check_version()?;
     let files = Files::at(path)?;
     files.create()?;
     files.protect()?;
-    let connection = connect(&files)?;
-    identify(&connection, &files)?;
+    identify(&connect(&files)?, &files)?;
     let lock = lock::take(&files)?;
-    let connection = prepare(connection, &files)?;
+    own(files, lock)
+}
+
+/// Opens an inbox whose lock is ours.
+pub(super) fn own(files: Files, lock: File) -> Result<Disk, InboxError> {
+    let connection = prepare(connect(&files)?, &files)?;
     files.protect()?;
     Ok(Disk {
         log: Log::default(),
@@ -58,8 +58,18 @@ pub(super) fn open(path: &Path) -> Result<Disk, InboxError> {
         connection,
         reserve: Reserve::new(files),
         upkeep: Upkeep::default(),
-        _lock: lock,
+        lock,
     })
+}
+
+pub(super) fn check_version() -> Result<(), InboxError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        let version = rusqlite::version();
+        return Err(InboxError::new(format!(
+            "SQLite {version} is too old for an inbox: 3.51.3 is needed, and built in unless LIBSQLITE3_SYS_USE_PKG_CONFIG is set"
+        )));
+    }
+    Ok(())
 }
 
 /// A connection to a database that is there. Without SQLITE_OPEN_URI: a name is a path, whatever is in it.
@@ -69,12 +79,16 @@ pub(super) fn connect(files: &Files) -> Result<Connection, InboxError> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(files.database(), flags).map_err(&failed)?;
     be_patient(&mut connection).map_err(&failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
 pub(super) fn be_patient(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait as fn(i32) -> bool))
 }
+
+/// More than there are.
+const STATEMENTS: usize = 64;
 
 /// Waits for the transaction of another connection, at most 5 seconds. Short waits: SQLite's own, of up to 100 ms, starve
 /// beside a program that writes one transaction after another.

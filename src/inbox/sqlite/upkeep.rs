@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{file::Disk, log::Log};
+use super::{file::Disk, log::Log, thread::Work};
 
 /// After this long without work the thread counts as idle.
 const IDLE: Duration = Duration::from_millis(50);
@@ -38,16 +38,18 @@ impl Upkeep {
     pub(super) fn changed(&mut self) {
         self.pending = true;
     }
-
-    /// How long to wait for work; `None`: as long as it takes.
-    pub(super) fn pause(&self) -> Option<Duration> {
-        self.pending.then_some(IDLE)
-    }
 }
 
-impl Disk {
-    /// The thread has waited in vain for work.
-    pub(super) fn tidy(&mut self) {
+impl Work for Disk {
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        self.upkeep.pending.then_some(IDLE)
+    }
+
+    fn tidy(&mut self) {
         if shrink(self, KEEP) || self.upkeep.last.elapsed() < EMPTY {
             return;
         }
@@ -56,9 +58,8 @@ impl Disk {
         self.upkeep.last = Instant::now();
     }
 
-    /// Between two pieces of work.
-    pub(super) fn tidy_a_little(&mut self) {
-        if self.upkeep.last.elapsed() >= EMPTY {
+    fn tidy_a_little(&mut self) {
+        if self.upkeep.pending && self.upkeep.last.elapsed() >= EMPTY {
             self.upkeep.last = Instant::now();
             let pages = number(&self.connection, "page_count");
             shrink(self, KEEP.max(pages / BUSY_PART));
