@@ -158,7 +158,7 @@ impl Inbox {
     /// version, or when its directory cannot be written.
     #[cfg(feature = "sqlite")]
     pub async fn open(path: impl AsRef<std::path::Path>) -> Result<Self, InboxError> {
-        Ok(Self::over(sqlite::Sqlite::open(path.as_ref()).await?))
+        Ok(Self::over(sqlite::Owner::open(path.as_ref()).await?))
     }
 
     /// On an existing PostgreSQL, in the schema `desk_inbox`, which is made if it is not there.
@@ -199,7 +199,7 @@ impl Inbox {
             return Self::operate_in(place, "desk_inbox").await;
         }
         #[cfg(feature = "sqlite")]
-        return Ok(Self::on(Arc::new(sqlite::Sqlite::operate(std::path::Path::new(place)).await?)));
+        return Ok(Self::on(Arc::new(sqlite::Operator::open(std::path::Path::new(place)).await?)));
         #[cfg(not(feature = "sqlite"))]
         Err(InboxError::new("the feature `sqlite` is needed to operate an inbox in a file"))
     }

@@ -29,24 +29,32 @@ pub(super) struct Traces {
     pub(super) care: Care,
 }
 
-/// Records what became of the events of a lane. Returns those that their handler had recorded as done, although the outcome says
-/// something else of them.
-pub(super) fn record(file: &Connection, outcome: &Outcome, traces: Traces) -> rusqlite::Result<Vec<i64>> {
-    let mut done_before = Vec::new();
+/// How an outcome was recorded.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    /// Events that their handler had recorded as done, although the outcome says something else of them.
+    pub(super) done_before: Vec<i64>,
+    /// How many have become dead letters.
+    pub(super) buried: u64,
+}
+
+/// Records what became of the events of a lane.
+pub(super) fn record(file: &Connection, outcome: &Outcome, traces: Traces) -> rusqlite::Result<Recorded> {
+    let mut recorded = Recorded::default();
     for id in &outcome.done {
         let archive = outcome.archive || (traces.receipts && is_done(file, *id)? == Some(true));
         done(file, *id, archive, traces)?;
     }
     for Failure { id, attempts, error } in &outcome.dead {
         if settle(file, *id, traces)? {
-            done_before.push(*id);
-        } else {
-            bury(file, *id, *attempts, error, traces)?;
+            recorded.done_before.push(*id);
+        } else if bury(file, *id, *attempts, error, traces)? {
+            recorded.buried += 1;
         }
     }
     if let Some((Failure { id, attempts, error }, after)) = &outcome.retry {
         if settle(file, *id, traces)? {
-            done_before.push(*id);
+            recorded.done_before.push(*id);
         } else {
             let now = SystemTime::now();
             let mut retry = file.prepare_cached(
@@ -56,7 +64,7 @@ pub(super) fn record(file: &Connection, outcome: &Outcome, traces: Traces) -> ru
             retry.execute(params![*id, attempts, error, millis(now + *after), millis(now)])?;
         }
     }
-    Ok(done_before)
+    Ok(recorded)
 }
 
 /// Takes an event away that its handler has recorded as done. `false`: it has not.
@@ -70,8 +78,10 @@ pub(super) fn settle(file: &Connection, id: i64, traces: Traces) -> rusqlite::Re
 
 /// Takes all of them away.
 pub(super) fn settle_all(file: &Connection, traces: Traces) -> rusqlite::Result<()> {
-    let ids: Vec<i64> =
-        file.prepare("SELECT id FROM desk_done")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let ids: Vec<i64> = file
+        .prepare("SELECT id FROM desk_done")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     ids.into_iter().try_for_each(|id| settle(file, id, traces).map(drop))
 }
 
@@ -94,26 +104,28 @@ fn done(file: &Connection, id: i64, archive: bool, traces: Traces) -> rusqlite::
     take_away(file, id, traces)
 }
 
-fn bury(file: &Connection, id: i64, attempts: u32, error: &str, traces: Traces) -> rusqlite::Result<()> {
+/// `false`: it is not there any more.
+fn bury(file: &Connection, id: i64, attempts: u32, error: &str, traces: Traces) -> rusqlite::Result<bool> {
     let died = millis(SystemTime::now());
-    match traces.care {
+    let buried = match traces.care {
         Care::Usual => {
             let mut bury = file.prepare_cached(
                 "INSERT INTO dead_letter (id, lane, stored, died, attempts, error, json) \
                  SELECT id, lane, stored, ?2, ?3, ?4, json FROM event WHERE id = ?1",
             )?;
-            bury.execute(params![id, died, attempts, error])?;
+            bury.execute(params![id, died, attempts, error])?
         }
         Care::Damaged => {
-            let Some(row) = rows::read(file, Table::Event, id)? else { return Ok(()) };
+            let Some(row) = rows::read(file, Table::Event, id)? else { return Ok(false) };
             file.execute(
                 "INSERT OR REPLACE INTO dead_letter (id, lane, stored, died, attempts, error, json) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![id, row.lane.0, millis(row.stored), died, attempts, error, row.json],
-            )?;
+            )?
         }
-    }
-    take_away(file, id, traces)
+    };
+    take_away(file, id, traces)?;
+    Ok(buried > 0)
 }
 
 /// Deletes an event and all traces of it. A row that cannot be deleted is marked instead.

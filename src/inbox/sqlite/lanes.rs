@@ -68,6 +68,7 @@ impl Lanes {
 
     /// Events that are not there any more.
     pub(super) fn remove(&mut self, key: LaneKey, ids: &[i64], now: Instant) {
+        ids.iter().for_each(|id| self.suspects.clear(*id));
         let mut was_first = false;
         self.change(key, |lane| {
             was_first = ids.iter().any(|id| lane.queue.is_first(*id));
@@ -204,6 +205,8 @@ impl Lanes {
 
     /// What an outcome of a held lane says, once it was written.
     pub(super) fn finish(&mut self, outcome: &Outcome, now: Instant) {
+        outcome.done.iter().for_each(|id| self.suspects.clear(*id));
+        outcome.dead.iter().for_each(|dead| self.suspects.clear(dead.id));
         let ended = || outcome.done.iter().copied().chain(outcome.dead.iter().map(|dead| dead.id));
         self.change(outcome.claim.lane, |lane| {
             lane.retrying &= !ended().any(|id| lane.queue.has(id));

@@ -21,6 +21,7 @@ use super::{
     queue::Entry,
     rows,
     slots::{Left, Slots},
+    sweep::Moved,
 };
 use crate::inbox::{InboxError, store::LaneKey};
 
@@ -121,7 +122,33 @@ fn read_lanes(file: &Connection, lanes: &mut Lanes) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn lane_of(file: &Connection, id: i64) -> rusqlite::Result<Option<LaneKey>> {
+pub(super) fn lane_of(file: &Connection, id: i64) -> rusqlite::Result<Option<LaneKey>> {
     let lane = |row: &Row<'_>| Ok(rows::lane(id, row.get(0)));
     file.prepare_cached("SELECT lane FROM event WHERE id = ?1")?.query_row([id], lane).optional()
+}
+
+/// Dead letters have become waiting events.
+pub(super) fn requeued(memory: &Memory, moved: Vec<Moved>) {
+    memory.take_dead(moved.len() as u64);
+    let mut lanes = memory.lanes();
+    moved.into_iter().for_each(|(lane, entry)| lanes.add_in_place(lane, entry, Instant::now()));
+    memory.changed.notify_one();
+}
+
+/// Archived events have become waiting events.
+pub(super) fn replayed(memory: &Memory, moved: Vec<Moved>) {
+    let mut lanes = memory.lanes();
+    moved.into_iter().for_each(|(lane, entry)| lanes.add(lane, entry, Instant::now()));
+    memory.changed.notify_one();
+}
+
+/// Waiting events were deleted.
+pub(super) fn erased_events(memory: &Memory, moved: Vec<Moved>) {
+    let mut lanes = memory.lanes();
+    moved.iter().for_each(|(lane, entry)| lanes.remove(*lane, &[entry.id], Instant::now()));
+}
+
+/// Dead letters were deleted.
+pub(super) fn erased_letters(memory: &Memory, moved: Vec<Moved>) {
+    memory.take_dead(moved.len() as u64);
 }

@@ -44,7 +44,7 @@ mod operator;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub(super) use self::{operator::Operator, owner::Sqlite};
+pub(super) use self::{operator::Operator, owner::Owner};
 
 fn millis(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

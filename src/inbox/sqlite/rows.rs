@@ -73,8 +73,10 @@ pub(super) fn part(
     limit: usize,
 ) -> rusqlite::Result<Part> {
     let but = if table == Table::Event { "AND id NOT IN (SELECT id FROM damaged)" } else { "" };
-    let mut ids =
-        file.prepare_cached(&format!("SELECT id FROM {} WHERE id > ?1 {but} ORDER BY id LIMIT ?2", table.name()))?;
+    let mut ids = file.prepare_cached(&format!(
+        "SELECT id FROM {} WHERE id > ?1 {but} ORDER BY id LIMIT ?2",
+        table.name()
+    ))?;
     let ids: Vec<i64> =
         ids.query_map(params![after, ROWS as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut part = Part { matching: Vec::new(), next: (ids.len() == ROWS).then(|| ids[ROWS - 1]) };

@@ -71,11 +71,7 @@ impl Owner {
 }
 
 /// Makes a dead letter a waiting event again. `None`: its row is damaged, and there still.
-pub(super) fn requeue(
-    file: &Transaction<'_>,
-    letter: &Stored,
-    _: Traces,
-) -> rusqlite::Result<Option<Moved>> {
+pub(super) fn requeue(file: &Transaction<'_>, letter: &Stored, _: Traces) -> rusqlite::Result<Option<Moved>> {
     let mut revive = file.prepare_cached(
         "INSERT INTO event (id, lane, stored, json) \
          SELECT id, lane, stored, json FROM dead_letter \
@@ -89,9 +85,13 @@ pub(super) fn requeue(
 }
 
 /// Makes an archived event a waiting event again, with a new number, because it comes after all others of its lane.
-pub(super) fn replay(file: &Transaction<'_>, archived: &Stored, _: Traces) -> rusqlite::Result<Option<Moved>> {
-    let mut number = file
-        .prepare_cached("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'seen' RETURNING seq")?;
+pub(super) fn replay(
+    file: &Transaction<'_>,
+    archived: &Stored,
+    _: Traces,
+) -> rusqlite::Result<Option<Moved>> {
+    let mut number =
+        file.prepare_cached("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'seen' RETURNING seq")?;
     let Some(id) = number.query_row([], |row| row.get::<_, i64>(0)).optional()? else { return Ok(None) };
     let mut revive = file.prepare_cached(
         "INSERT INTO event (id, lane, stored, json) SELECT ?2, lane, stored, json FROM archive WHERE id = ?1",

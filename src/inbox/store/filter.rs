@@ -2,10 +2,12 @@
 
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Event;
 
 /// Selects stored events. All conditions have to hold; without any, every event matches.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     app: Option<u64>,
     session: Option<String>,
