@@ -80,7 +80,7 @@ impl<H: Deliver> Dispatcher<H> {
     /// After how many ends of the process, such as an abort, a stack overflow or a kill, while an event was handled it
     /// becomes a dead letter; at least 1. Default: 3.
     ///
-    /// An event that was running when its process died is delivered alone for up to 100 ms the next time. Unless nothing
+    /// An event that was running when two processes died is delivered alone for up to 100 ms the next time. Unless nothing
     /// else was running in at least two of these processes, an event is given up only after three times as many. A process
     /// that is [draining](Workers::drain) counts for no event.
     pub fn crashes(mut self, crashes: u32) -> Self {

@@ -42,9 +42,10 @@ impl Policy {
         self.backoff.delay(event.attempts.saturating_add(1)).min(left)
     }
 
-    /// Whether this event may be the one that its process has died of, so that nothing else should run beside it.
+    /// Whether this event may be the one that its process has died of, so that nothing else should run beside it. One death
+    /// is not enough: after a kill all that ran would wait for each other, and the next kill would meet one that runs alone.
     pub(super) fn is_suspect(&self, event: &Waiting) -> bool {
-        event.crashes > 0
+        event.crashes > 1
     }
 
     /// Whether this event has ended enough processes. What else was running could have ended most of them, but not those in
