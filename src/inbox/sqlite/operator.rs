@@ -23,8 +23,8 @@ use super::{
 use crate::inbox::{
     InboxError,
     store::{
-        Appended, Archived, Claim, DeadLetter, Filter, Lane, LaneKey, NewEvent, Outcome, Pending, Renewed,
-        Stats, Store,
+        Appended, Archived, Claim, DeadLetter, Filter, Finished, Lane, LaneKey, NewEvent, Outcome, Pending,
+        Renewed, Stats, Store,
     },
 };
 
@@ -158,7 +158,7 @@ impl Store for Operator {
         refused()
     }
 
-    async fn finish(&self, _: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
+    async fn finish(&self, _: Vec<Outcome>) -> Result<Vec<Finished>, InboxError> {
         refused()
     }
 

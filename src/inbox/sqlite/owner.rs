@@ -27,8 +27,8 @@ use super::{
 use crate::inbox::{
     InboxError,
     store::{
-        Appended, Archived, Claim, DeadLetter, Failure, Filter, Lane, LaneKey, NewEvent, Outcome, Pending,
-        Receipt, ReceiptValue, Renewed, Stats, Store, Waiting,
+        Appended, Archived, Claim, DeadLetter, Failure, Filter, Finished, Lane, LaneKey, NewEvent, Outcome,
+        Pending, Receipt, ReceiptValue, Renewed, Stats, Store, Waiting,
     },
 };
 
@@ -304,17 +304,17 @@ impl Store for Owner {
         Ok(claims.iter().map(&mut renew).collect())
     }
 
-    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<bool>, InboxError> {
+    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<Finished>, InboxError> {
         let outcomes: Arc<[Outcome]> = outcomes.into();
         let failed = match self.record(Arc::clone(&outcomes), Care::Usual).await {
             Err(error) => error,
-            held => return held,
+            Ok(held) => return Ok(held.into_iter().map(Finished::from).collect()),
         };
         // On a full disk there may be room for a little at a time; and what is damaged is one event alone.
         let mut held = Vec::new();
         for outcome in &*outcomes {
             let alone = self.record([outcome.clone()].into(), Care::Damaged).await;
-            held.extend(alone.map_err(|_| failed.clone())?);
+            held.extend(alone.map_err(|_| failed.clone())?.into_iter().map(Finished::from));
         }
         Ok(held)
     }
