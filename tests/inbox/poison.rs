@@ -52,7 +52,7 @@ async fn an_event_that_has_ended_three_processes_is_a_dead_letter_and_its_sessio
 /// Not for long, lest it is a slow one that is innocent.
 #[tokio::test(start_paused = true)]
 async fn a_suspect_runs_alone_at_first() {
-    let (_, inbox) = with_crashes(1, 0).await;
+    let (_, inbox) = with_crashes(2, 0).await;
     for session in 0..10 {
         accept(&inbox, &message(&session.to_string(), 1)).await;
     }
@@ -94,7 +94,7 @@ async fn suspects_hold_up_others_for_a_bounded_time() {
     let inbox = Inbox::over(memory.clone());
     for session in 0..60 {
         accept(&inbox, &message(&format!("suspect-{session}"), 1)).await;
-        memory.state().crashes.insert(session + 1, (1, 1));
+        memory.state().crashes.insert(session + 1, (2, 1));
     }
     accept(&inbox, &message("other", 1)).await;
     let recorder = Recorder::default();
