@@ -30,31 +30,54 @@
 //!
 //! # What it promises
 //!
-//! * **At least once.** What the sender was told OK for is delivered, also after a crash of the process or the machine. It can
+//! * **At least once.** An event that was acknowledged is delivered, also after a crash of the process or the machine. It can
 //!   be delivered more than once: when a process dies between the handler's end and the record of it, when a lease runs out
 //!   under a worker that stood still, when the machine loses its power (records of what is done are not synced). So make
-//!   handlers idempotent, by [`Event::dedup_key`].
+//!   handlers idempotent, by [`Event::dedup_key`](crate::Event::dedup_key), or let them use a [receipt](#exactly-once).
 //! * **In order.** Events of one session reach the handler one after another, as they were accepted. Sessions run side by
-//!   side, up to [a limit](Dispatcher::sessions). An event that fails holds back its own session alone.
-//! * **Until it is done.** A failure or a panic is retried, later and later; after [the last attempt](Dispatcher::attempts),
-//!   or at once when the error is [permanent](crate::HandlerError::permanent), the event becomes a dead letter, which can be
-//!   listed and queued again, and its session goes on. Not counted are attempts that end with their process: an event that
-//!   crashes it is delivered again at the next start. A handler that never ends holds its session for ever: put a time-out
-//!   around what may hang.
-//! * **Once for repeats.** A delivery with the `RequestID` of an earlier one of its session, or with its
-//!   [key](Event::dedup_key), is acknowledged and not stored again, for at least [24 hours](Inbox::duplicate_horizon).
-//! * **Or not at all.** While the store cannot take an event, or has not by the webhook's deadline, the sender is told 503 and
-//!   standard error, or `tracing`, says why.
+//!   side, up to [a limit](Dispatcher::sessions). [Another key](Inbox::order_by) than the session can be chosen. An event that
+//!   fails holds back its own session alone.
+//! * **Retried for a day.** An error, a panic and a [time-out](Dispatcher::timeout) are failures. A failed event is tried again
+//!   at growing intervals up to 10 minutes, [for 24 hours](Dispatcher::retry_for) from its first failure, so that an outage of
+//!   what handlers call leaves no dead letters. [`HandlerError::retry_after`](crate::HandlerError::retry_after) sets the interval.
+//!   After the last attempt, or at once with [`HandlerError::permanent`](crate::HandlerError::permanent), the event becomes a
+//!   dead letter, and its session goes on. Each dead letter is reported at least once, to the log and the handler's
+//!   [`on_late_failure`](crate::EventHandler::on_late_failure). It is kept for [30 days](Inbox::dead_letter_retention).
+//! * **No crash for ever.** An event whose handling ends the process (an abort, a stack overflow, out of memory) becomes a dead
+//!   letter after [three times](Dispatcher::crashes). An event that merely ran beside it does not, because a suspect is
+//!   delivered alone at first. That holds under `kill -9` as long as handlers are much shorter than the time between kills.
+//! * **Duplicates are stored once.** A delivery with the [key](crate::Event::dedup_key) of an earlier one, or with the `RequestID`,
+//!   session, `Event`, `EventTime` and `MsgKey` of an earlier one, is acknowledged and not stored again, for at least
+//!   [24 hours](Inbox::duplicate_horizon). A `RequestID` that comes with a different event is logged, and the event is stored.
+//! * **Stored or refused.** While the store cannot take an event, has not taken it by the webhook's deadline, or holds more than
+//!   the [backlog limit](Inbox::backlog_limit), the sender gets 503, and the log has the reason.
+//!
+//! # Exactly once
+//!
+//! A handler whose effect is in the inbox's own database can record its event as done in the same transaction: the last
+//! statement before the commit is the delivery's [receipt](Delivery::receipt). Whatever crashes, the effect happens exactly once.
+//! That is so for tables in the same PostgreSQL database or in the same SQLite file, and for nothing else: not for an SQLite
+//! file that is attached, not for a call of another service.
+//!
+//! # Operations
+//!
+//! [`stats`](Inbox::stats) counts, [`pending`](Inbox::pending) and [`dead_letters`](Inbox::dead_letters) list,
+//! [`requeue`](Inbox::requeue), [`discard`](Inbox::discard), [`retry_now`](Inbox::retry_now) and [`pause`](Inbox::pause) act,
+//! [`forget_user`](Inbox::forget_user) deletes a person's data, and [`replay`](Inbox::replay) delivers
+//! [archived](Inbox::archive) events again. `Inbox::operate` opens the store for all of this from another process, while
+//! receivers and workers run.
 //!
 //! # Which engine
 //!
-//! | | [`Inbox::open`], feature `sqlite` | [`Inbox::connect`], feature `postgres` |
+//! | | `Inbox::open`, feature `sqlite` | `Inbox::connect`, feature `postgres` |
 //! |---|---|---|
 //! | receivers and workers | one process | any number, on any number of machines |
+//! | operators | any number of processes on the machine | any number |
 //! | to be installed | nothing | a PostgreSQL; tested with 15 |
 //! | survives the loss of | power | power, and the machine if PostgreSQL does |
 //!
-//! Each session that is being delivered has up to 16 events in memory: by default 64 sessions at once.
+//! In memory are at most 16 events and 1 MiB of each session that is being delivered (by default 64 sessions at once), and
+//! 8 MiB of all that one claim brings.
 //!
 //! Another engine is an implementation of [`store::Store`].
 
