@@ -16,6 +16,8 @@ mod files;
 
 mod paths;
 
+mod damage;
+
 mod upkeep;
 
 mod syncs;

@@ -2,22 +2,10 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{
-    millis,
-    rows::{self, Table},
-};
+use super::{millis, rows::Stored};
 use crate::inbox::store::{Failure, Outcome};
-
-/// How a row is taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Care {
-    /// As usual.
-    Usual,
-    /// A row may be damaged. It costs a savepoint for each.
-    Damaged,
-}
 
 /// What else there may be of an event, which is seldom.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +14,6 @@ pub(super) struct Traces {
     pub(super) receipts: bool,
     /// Events have crashes.
     pub(super) crashes: bool,
-    pub(super) care: Care,
 }
 
 /// How an outcome was recorded.
@@ -38,15 +25,27 @@ pub(super) struct Recorded {
     pub(super) buried: u64,
 }
 
-/// Records what became of the events of a lane.
-pub(super) fn record(file: &Connection, outcome: &Outcome, traces: Traces) -> rusqlite::Result<Recorded> {
+/// Records what became of the events of a lane. `damaged`: those of them that are.
+pub(super) fn record(
+    file: &Connection,
+    outcome: &Outcome,
+    traces: Traces,
+    damaged: &[Stored],
+) -> rusqlite::Result<Recorded> {
+    let damaged = |id: i64| damaged.iter().find(|row| row.id == id);
     let mut recorded = Recorded::default();
     for id in &outcome.done {
         let archive = outcome.archive || (traces.receipts && is_done(file, *id)? == Some(true));
-        done(file, *id, archive, traces)?;
+        match damaged(*id) {
+            Some(row) => mark(file, row.id, traces)?,
+            None => done(file, *id, archive, traces)?,
+        }
     }
     for Failure { id, attempts, error } in &outcome.dead {
-        if settle(file, *id, traces)? {
+        if let Some(row) = damaged(*id) {
+            bury_damaged(file, row, *attempts, error, traces)?;
+            recorded.buried += 1;
+        } else if settle(file, *id, traces)? {
             recorded.done_before.push(*id);
         } else if bury(file, *id, *attempts, error, traces)? {
             recorded.buried += 1;
@@ -87,8 +86,6 @@ pub(super) fn settle_all(file: &Connection, traces: Traces) -> rusqlite::Result<
 
 /// Whether its handler has recorded it as done, and whether it goes to the archive then.
 pub(super) fn is_done(file: &Connection, id: i64) -> rusqlite::Result<Option<bool>> {
-    use rusqlite::OptionalExtension as _;
-
     let mut recorded = file.prepare_cached("SELECT archive FROM desk_done WHERE id = ?1")?;
     recorded.query_row([id], |row| row.get(0)).optional()
 }
@@ -101,51 +98,50 @@ fn done(file: &Connection, id: i64, archive: bool, traces: Traces) -> rusqlite::
         )?;
         keep.execute(params![id, millis(SystemTime::now())])?;
     }
-    take_away(file, id, traces)
+    take_away(file, id, traces).map(drop)
 }
 
 /// `false`: it is not there any more.
 fn bury(file: &Connection, id: i64, attempts: u32, error: &str, traces: Traces) -> rusqlite::Result<bool> {
-    let died = millis(SystemTime::now());
-    let buried = match traces.care {
-        Care::Usual => {
-            let mut bury = file.prepare_cached(
-                "INSERT INTO dead_letter (id, lane, stored, died, attempts, error, json) \
-                 SELECT id, lane, stored, ?2, ?3, ?4, json FROM event WHERE id = ?1",
-            )?;
-            bury.execute(params![id, died, attempts, error])?
-        }
-        Care::Damaged => {
-            let Some(row) = rows::read(file, Table::Event, id)? else { return Ok(false) };
-            file.execute(
-                "INSERT OR REPLACE INTO dead_letter (id, lane, stored, died, attempts, error, json) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![id, row.lane.0, millis(row.stored), died, attempts, error, row.json],
-            )?
-        }
-    };
+    let mut bury = file.prepare_cached(
+        "INSERT INTO dead_letter (id, lane, stored, died, attempts, error, json) \
+         SELECT id, lane, stored, ?2, ?3, ?4, json FROM event WHERE id = ?1",
+    )?;
+    let buried = bury.execute(params![id, millis(SystemTime::now()), attempts, error])?;
     take_away(file, id, traces)?;
     Ok(buried > 0)
 }
 
-/// Deletes an event and all traces of it. A row that cannot be deleted is marked instead.
-pub(super) fn take_away(file: &Connection, id: i64, traces: Traces) -> rusqlite::Result<()> {
-    let mut delete = file.prepare_cached("DELETE FROM event WHERE id = ?1")?;
-    if traces.care == Care::Usual {
-        delete.execute([id])?;
-    } else {
-        file.execute_batch("SAVEPOINT damaged")?;
-        let deleted = delete.execute([id]);
-        match deleted {
-            Ok(_) => file.execute_batch("RELEASE damaged")?,
-            Err(error) if rows::is_damaged(&error) => {
-                file.execute_batch("ROLLBACK TO damaged")?;
-                file.execute_batch("RELEASE damaged")?;
-                file.execute("INSERT OR IGNORE INTO damaged (id) VALUES (?1)", [id])?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+fn bury_damaged(
+    file: &Connection,
+    row: &Stored,
+    attempts: u32,
+    error: &str,
+    traces: Traces,
+) -> rusqlite::Result<()> {
+    let (stored, died) = (millis(row.stored), millis(SystemTime::now()));
+    file.execute(
+        "INSERT OR REPLACE INTO dead_letter (id, lane, stored, died, attempts, error, json) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![row.id, row.lane.0, stored, died, attempts, error, row.json],
+    )?;
+    mark(file, row.id, traces)
+}
+
+/// Deletes an event and all traces of it. `false`: it is not there any more.
+pub(super) fn take_away(file: &Connection, id: i64, traces: Traces) -> rusqlite::Result<bool> {
+    let deleted = file.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id])?;
+    forget_traces(file, id, traces)?;
+    Ok(deleted > 0)
+}
+
+/// Takes an event away whose row cannot be deleted.
+pub(super) fn mark(file: &Connection, id: i64, traces: Traces) -> rusqlite::Result<()> {
+    file.execute("INSERT OR IGNORE INTO damaged (id) VALUES (?1)", [id])?;
+    forget_traces(file, id, traces)
+}
+
+fn forget_traces(file: &Connection, id: i64, traces: Traces) -> rusqlite::Result<()> {
     if traces.crashes {
         file.prepare_cached("DELETE FROM crash WHERE id = ?1")?.execute([id])?;
     }

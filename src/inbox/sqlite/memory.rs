@@ -15,7 +15,7 @@ use super::{
     commit::Change,
     crashes::{self, Suspects},
     file::Disk,
-    finish::{self, Care, Traces},
+    finish::{self, Traces},
     lanes::Lanes,
     millis,
     queue::Entry,
@@ -39,6 +39,8 @@ impl Memory {
     /// Counts the crashes of the last run, finishes what handlers have recorded as done, and reads what waits.
     pub(super) fn open(disk: &mut Disk) -> Result<Self, InboxError> {
         let left = Slots::read(&disk.lock);
+        // One that is damaged stays, and is not delivered.
+        let _ = disk.change(Change::Take, |file| finish::settle_all(file, ALL_TRACES));
         let (lanes, run, dead) = disk.change(Change::Take, |file| begin(file, &left))?;
         let failed = |error| InboxError::caused("cannot use the inbox's lock file", &error);
         let slots = Slots::start(disk.lock.try_clone().map_err(failed)?, run);
@@ -76,14 +78,15 @@ impl Memory {
         self.receipts.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn traces(&self, care: Care) -> Traces {
+    pub(super) fn traces(&self) -> Traces {
         let receipts = self.receipts.load(Ordering::Relaxed);
-        Traces { receipts, crashes: self.lanes().suspects.any(), care }
+        Traces { receipts, crashes: self.lanes().suspects.any() }
     }
 }
 
+const ALL_TRACES: Traces = Traces { receipts: true, crashes: true };
+
 fn begin(file: &Transaction<'_>, left: &Left) -> rusqlite::Result<(Lanes, i64, u64)> {
-    finish::settle_all(file, Traces { receipts: true, crashes: true, care: Care::Damaged })?;
     let (last, paused): (i64, bool) =
         file.query_row("SELECT run, paused FROM state", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     // If this fails after the commit, and before a new table is written, the old one is of the run before the last.
@@ -102,7 +105,7 @@ fn read_lanes(file: &Connection, lanes: &mut Lanes) -> rusqlite::Result<()> {
     let (now, clock) = (Instant::now(), millis(SystemTime::now()));
     let mut events = file.prepare(
         "SELECT id, lane, retry_at, octet_length(json) FROM event \
-         WHERE id NOT IN (SELECT id FROM damaged) ORDER BY id",
+         WHERE id NOT IN (SELECT id FROM damaged) AND id NOT IN (SELECT id FROM desk_done) ORDER BY id",
     )?;
     let mut rows = events.query([])?;
     while let Some(row) = rows.next()? {

@@ -14,8 +14,7 @@ use super::{
     before, command,
     commit::Change,
     file::{self, Disk},
-    finish::{self, Care},
-    forget,
+    finish, forget,
     memory::{Memory, erased_events, erased_letters, replayed, requeued},
     millis,
     queue::Entry,
@@ -79,10 +78,10 @@ impl Owner {
         Self { thread, memory, answering: None }
     }
 
-    async fn record(&self, outcomes: Arc<[Outcome]>, care: Care) -> Result<Vec<bool>, InboxError> {
+    async fn record(&self, outcomes: Arc<[Outcome]>, damaged: Vec<Stored>) -> Result<Vec<bool>, InboxError> {
         let (memory, fence, recorded) =
             (Arc::clone(&self.memory), Arc::clone(&self.memory), Arc::clone(&outcomes));
-        let traces = self.memory.traces(care);
+        let traces = self.memory.traces();
         let write = move |file: &Transaction<'_>| {
             // None of these leases shall end before this is written.
             let until = Instant::now() + WRITING;
@@ -90,7 +89,7 @@ impl Owner {
                 outcomes.iter().map(|outcome| fence.lanes().renew(&outcome.claim, until)).collect();
             let mut gone = Vec::new();
             for (outcome, held) in outcomes.iter().zip(held) {
-                gone.push(if held { Some(finish::record(file, outcome, traces)?) } else { None });
+                gone.push(if held { Some(finish::record(file, outcome, traces, &damaged)?) } else { None });
             }
             Ok(gone)
         };
@@ -109,10 +108,25 @@ impl Owner {
         self.thread.change(Change::Take, write, publish).await
     }
 
+    /// The events that an outcome would delete, and that SQLite cannot read to their ends.
+    async fn damaged(&self, outcome: &Outcome) -> Result<Vec<Stored>, InboxError> {
+        let ids: Vec<i64> =
+            outcome.done.iter().copied().chain(outcome.dead.iter().map(|dead| dead.id)).collect();
+        let read = move |file: &Transaction<'_>| {
+            let rows = ids.iter().filter_map(|id| rows::read(file, Table::Event, *id).transpose());
+            rows.filter(|row| row.as_ref().map_or(true, |row| row.damaged)).collect()
+        };
+        self.thread.read(read).await
+    }
+
+    async fn read(&self, table: Table, id: i64) -> Result<Option<Stored>, InboxError> {
+        self.thread.read(move |file| rows::read(file, table, id)).await
+    }
+
     /// Takes away what handlers have recorded as done without the dispatcher's knowledge.
     async fn settle(&self, lane: LaneKey, ids: Vec<i64>) -> Result<(), InboxError> {
         let (memory, gone) = (Arc::clone(&self.memory), ids.clone());
-        let traces = self.memory.traces(Care::Damaged);
+        let traces = self.memory.traces();
         let write = move |file: &Transaction<'_>| {
             ids.iter().try_for_each(|id| finish::settle(file, *id, traces).map(drop))
         };
@@ -249,7 +263,7 @@ impl Store for Owner {
             return Ok(Vec::new());
         }
         let claims: Vec<Claim> = claimed.iter().map(|(claim, _)| *claim).collect();
-        let receipts = self.memory.traces(Care::Usual).receipts;
+        let receipts = self.memory.traces().receipts;
         let read = self.thread.read(move |file| {
             let mut read = |(claim, ids): (Claim, Vec<i64>)| {
                 let (mut events, mut gone) = (Vec::new(), Vec::new());
@@ -306,14 +320,15 @@ impl Store for Owner {
 
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<Finished>, InboxError> {
         let outcomes: Arc<[Outcome]> = outcomes.into();
-        let failed = match self.record(Arc::clone(&outcomes), Care::Usual).await {
+        let failed = match self.record(Arc::clone(&outcomes), Vec::new()).await {
             Err(error) => error,
             Ok(held) => return Ok(held.into_iter().map(Finished::from).collect()),
         };
         // On a full disk there may be room for a little at a time; and what is damaged is one event alone.
         let mut held = Vec::new();
         for outcome in &*outcomes {
-            let alone = self.record([outcome.clone()].into(), Care::Damaged).await;
+            let damaged = self.damaged(outcome).await?;
+            let alone = self.record([outcome.clone()].into(), damaged).await;
             held.extend(alone.map_err(|_| failed.clone())?.into_iter().map(Finished::from));
         }
         Ok(held)
@@ -396,11 +411,9 @@ impl Store for Owner {
     }
 
     async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
-        let (memory, traces) = (Arc::clone(&self.memory), self.memory.traces(Care::Damaged));
-        let write = move |file: &Transaction<'_>| match rows::read(file, Table::DeadLetter, id)? {
-            Some(letter) => sweep::requeue(file, &letter, traces),
-            None => Ok(None),
-        };
+        let Some(letter) = self.read(Table::DeadLetter, id).await? else { return Ok(false) };
+        let (memory, traces) = (Arc::clone(&self.memory), self.memory.traces());
+        let write = move |file: &Transaction<'_>| sweep::requeue(file, &letter, traces);
         let publish = move |moved: Option<sweep::Moved>| {
             let found = moved.is_some();
             requeued(&memory, moved.into_iter().collect());
@@ -414,23 +427,25 @@ impl Store for Owner {
     }
 
     async fn discard(&self, id: i64) -> Result<bool, InboxError> {
-        let (memory, traces) = (Arc::clone(&self.memory), self.memory.traces(Care::Damaged));
-        let write = move |file: &Transaction<'_>| {
-            if let Some(event) = rows::read(file, Table::Event, id)? {
-                return Ok((sweep::erase_event(file, &event, traces)?, true));
+        let kinds: [(Table, sweep::Act, fn(&Memory, Vec<sweep::Moved>)); 2] = [
+            // First, because a letter whose row is damaged is in both.
+            (Table::DeadLetter, sweep::erase_letter, erased_letters),
+            (Table::Event, sweep::erase_event, erased_events),
+        ];
+        for (table, act, publish) in kinds {
+            let Some(row) = self.read(table, id).await? else { continue };
+            let (memory, traces) = (Arc::clone(&self.memory), self.memory.traces());
+            let write = move |file: &Transaction<'_>| act(file, &row, traces);
+            let publish = move |moved: Option<sweep::Moved>| {
+                let found = moved.is_some();
+                publish(&memory, moved.into_iter().collect());
+                found
+            };
+            if self.thread.change(Change::Take, write, publish).await? {
+                return Ok(true);
             }
-            match rows::read(file, Table::DeadLetter, id)? {
-                Some(letter) => Ok((sweep::erase_letter(file, &letter, traces)?, false)),
-                None => Ok((None, false)),
-            }
-        };
-        let publish = move |(moved, waited): (Option<sweep::Moved>, bool)| {
-            let found = moved.is_some();
-            let publish = if waited { erased_events } else { erased_letters };
-            publish(&memory, moved.into_iter().collect());
-            found
-        };
-        self.thread.change(Change::Take, write, publish).await
+        }
+        Ok(false)
     }
 
     async fn retry_now(&self, filter: &Filter) -> Result<u64, InboxError> {

@@ -28,6 +28,8 @@ pub(super) struct Stored {
     pub(super) failing_since: Option<SystemTime>,
     pub(super) bytes: usize,
     pub(super) json: String,
+    /// SQLite cannot read all of its pages, and so cannot delete it.
+    pub(super) damaged: bool,
 }
 
 impl Table {
@@ -46,6 +48,11 @@ impl Table {
             Self::DeadLetter => "lane, stored, attempts, error, died",
             Self::Archive => "lane, stored, 0, NULL, delivered",
         }
+    }
+
+    /// Without those that count as deleted.
+    fn condition(self) -> &'static str {
+        if self == Self::Event { "AND id NOT IN (SELECT id FROM damaged)" } else { "" }
     }
 
     fn failing_since(self) -> &'static str {
@@ -72,10 +79,10 @@ pub(super) fn part(
     after: i64,
     limit: usize,
 ) -> rusqlite::Result<Part> {
-    let but = if table == Table::Event { "AND id NOT IN (SELECT id FROM damaged)" } else { "" };
     let mut ids = file.prepare_cached(&format!(
-        "SELECT id FROM {} WHERE id > ?1 {but} ORDER BY id LIMIT ?2",
-        table.name()
+        "SELECT id FROM {} WHERE id > ?1 {} ORDER BY id LIMIT ?2",
+        table.name(),
+        table.condition()
     ))?;
     let ids: Vec<i64> =
         ids.query_map(params![after, ROWS as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -95,13 +102,15 @@ pub(super) fn part(
     Ok(part)
 }
 
-/// `None`: there is none.
+/// `None`: there is none. To be called before a transaction writes: after a page that cannot be read it can only be rolled
+/// back.
 pub(super) fn read(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
     let whole = format!(
-        "SELECT {}, json, {}, octet_length(json) FROM {} WHERE id = ?1",
+        "SELECT {}, json, {}, octet_length(json) FROM {} WHERE id = ?1 {}",
         table.columns(),
         table.failing_since(),
-        table.name()
+        table.name(),
+        table.condition()
     );
     let mut whole = file.prepare_cached(&whole)?;
     let read = |row: &Row<'_>| {
@@ -132,6 +141,7 @@ fn head(id: i64, row: &Row<'_>) -> Stored {
         failing_since: None,
         bytes: 0,
         json: UNREADABLE.to_owned(),
+        damaged: false,
     }
 }
 
@@ -159,7 +169,8 @@ fn text(value: ValueRef<'_>) -> String {
 
 /// What can be read of a row whose pages are damaged.
 fn salvage(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
-    let head_alone = format!("SELECT {} FROM {} WHERE id = ?1", table.columns(), table.name());
+    let head_alone =
+        format!("SELECT {} FROM {} WHERE id = ?1 {}", table.columns(), table.name(), table.condition());
     let read = |row: &Row<'_>| Ok(head(id, row));
     let stored = match file.prepare_cached(&head_alone)?.query_row([id], read).optional() {
         Err(error) if is_damaged(&error) => None,
@@ -173,6 +184,7 @@ fn salvage(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<
             bytes.extend_from_slice(&some[..count]);
         }
     }
+    stored.damaged = true;
     stored.bytes = bytes.len();
     stored.json = String::from_utf8_lossy(&bytes).into_owned() + UNREADABLE;
     Ok(Some(stored))
@@ -189,5 +201,6 @@ fn nothing(id: i64) -> Stored {
         failing_since: None,
         bytes: 0,
         json: String::new(),
+        damaged: true,
     }
 }

@@ -1,17 +1,20 @@
 //! Changes to all events that match a filter, some at a time, so that neither acceptance nor delivery waits long.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use tokio::time::sleep;
 
 use super::{
     commit::Change,
-    finish::{self, Care, Traces},
+    finish::{self, Traces},
     memory::Memory,
     owner::Owner,
     queue::Entry,
-    rows::{self, Stored, Table},
+    rows::{self, Part, Stored, Table},
 };
 use crate::inbox::{
     InboxError,
@@ -47,24 +50,26 @@ impl Owner {
         let last: Option<i64> = self.thread.read(last).await?;
         let (mut next, mut count) = (last.map(|_| 0), 0);
         while let Some(after) = next.filter(|after| Some(*after) < last) {
-            let (filter, memory) = (filter.clone(), self.memory.clone());
-            let traces = self.memory.traces(Care::Damaged);
+            let filter = filter.clone();
+            let part = move |file: &Transaction<'_>| rows::part(file, table, &filter, after, SOME);
+            let Part { mut matching, next: then } = self.thread.read(part).await?;
+            matching.retain(|row| Some(row.id) <= last);
+            next = then;
+            if matching.is_empty() {
+                continue;
+            }
+            let (memory, traces) = (Arc::clone(&self.memory), self.memory.traces());
             let work = move |file: &Transaction<'_>| {
-                let part = rows::part(file, table, &filter, after, SOME)?;
-                let matching = part.matching.iter().filter(|row| Some(row.id) <= last);
-                let moved = matching.filter_map(|row| act(file, row, traces).transpose());
-                Ok((moved.collect::<rusqlite::Result<Vec<_>>>()?, part.next))
+                let moved = matching.iter().filter_map(|row| act(file, row, traces).transpose());
+                moved.collect::<rusqlite::Result<Vec<_>>>()
             };
-            let publish = move |(moved, next): (Vec<Moved>, Option<i64>)| {
+            let publish = move |moved: Vec<Moved>| {
                 let count = moved.len();
                 publish(&memory, moved);
-                (count, next)
+                count
             };
-            let (changed, then) = self.thread.change(change, work, publish).await?;
-            (count, next) = (count + changed as u64, then);
-            if changed > 0 {
-                sleep(PAUSE).await;
-            }
+            count += self.thread.change(change, work, publish).await? as u64;
+            sleep(PAUSE).await;
         }
         Ok(count)
     }
@@ -96,7 +101,9 @@ pub(super) fn replay(
     let mut revive = file.prepare_cached(
         "INSERT INTO event (id, lane, stored, json) SELECT ?2, lane, stored, json FROM archive WHERE id = ?1",
     )?;
-    revive.execute(params![archived.id, id])?;
+    if revive.execute(params![archived.id, id])? == 0 {
+        return Ok(None);
+    }
     delete(file, Table::Archive, archived.id)?;
     Ok(Some((archived.lane, Entry { id, bytes: archived.bytes })))
 }
@@ -107,8 +114,11 @@ pub(super) fn erase_event(
     event: &Stored,
     traces: Traces,
 ) -> rusqlite::Result<Option<Moved>> {
-    finish::take_away(file, event.id, traces)?;
-    Ok(Some(moved(event)))
+    if event.damaged {
+        finish::mark(file, event.id, traces)?;
+        return Ok(Some(moved(event)));
+    }
+    Ok(finish::take_away(file, event.id, traces)?.then(|| moved(event)))
 }
 
 /// Deletes a dead letter.
@@ -117,8 +127,7 @@ pub(super) fn erase_letter(
     letter: &Stored,
     _: Traces,
 ) -> rusqlite::Result<Option<Moved>> {
-    delete(file, Table::DeadLetter, letter.id)?;
-    Ok(Some(moved(letter)))
+    Ok(delete(file, Table::DeadLetter, letter.id)?.then(|| moved(letter)))
 }
 
 /// Deletes an archived event.
@@ -127,8 +136,7 @@ pub(super) fn erase_archived(
     archived: &Stored,
     _: Traces,
 ) -> rusqlite::Result<Option<Moved>> {
-    delete(file, Table::Archive, archived.id)?;
-    Ok(Some(moved(archived)))
+    Ok(delete(file, Table::Archive, archived.id)?.then(|| moved(archived)))
 }
 
 /// Lets an event be tried again at once, also by the next process.
@@ -137,8 +145,10 @@ pub(super) fn retry_now(file: &Transaction<'_>, event: &Stored) -> rusqlite::Res
     file.prepare_cached("UPDATE event SET retry_at = ?2 WHERE id = ?1")?.execute([event.id, now]).map(drop)
 }
 
-fn delete(file: &Transaction<'_>, table: Table, id: i64) -> rusqlite::Result<()> {
-    file.prepare_cached(&format!("DELETE FROM {} WHERE id = ?1", table.name()))?.execute([id]).map(drop)
+/// `false`: it is not there any more.
+fn delete(file: &Transaction<'_>, table: Table, id: i64) -> rusqlite::Result<bool> {
+    let mut delete = file.prepare_cached(&format!("DELETE FROM {} WHERE id = ?1", table.name()))?;
+    delete.execute([id]).map(|deleted| deleted > 0)
 }
 
 fn moved(row: &Stored) -> Moved {
