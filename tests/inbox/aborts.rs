@@ -11,10 +11,9 @@ use crate::{
 };
 
 /// Starts processes again as they end, until nothing waits. Returns how many have ended.
-async fn survive(place: &Place, log: &Path, processes: usize) -> usize {
-    let address = place.address();
+async fn survive(place: &Place, address: &str, log: &Path, processes: usize) -> usize {
     let start = || -> Child {
-        let mut command = example(&address, free_port(), log);
+        let mut command = example(address, free_port(), log);
         command.env("DESK_HANDLER_ABORT", "poison").stdin(Stdio::null()).stdout(Stdio::null());
         command.kill_on_drop(true).spawn().unwrap()
     };
@@ -30,7 +29,7 @@ async fn survive(place: &Place, log: &Path, processes: usize) -> usize {
                 *child = start();
             }
         }
-        let Ok(operator) = Inbox::operate(&address).await else { continue };
+        let Ok(operator) = Inbox::operate(address).await else { continue };
         if operator.stats().await.is_ok_and(|stats| stats.oldest.is_none()) {
             break;
         }
@@ -51,8 +50,8 @@ fn deliveries(log: &Path) -> BTreeMap<String, usize> {
     deliveries
 }
 
-async fn check(place: &Place, log: &Path, poison: usize, good: usize) {
-    let inbox = open(&place.address()).await;
+async fn check(place: &Place, address: &str, log: &Path, poison: usize, good: usize) {
+    let inbox = open(address).await;
     let letters = inbox.dead_letters(&Filter::all(), 0, 1000).await.unwrap();
     let dead: Vec<_> = letters.iter().map(|letter| &letter.event.as_ref().unwrap().session_id).collect();
     assert_eq!(dead.len(), poison, "{}: {dead:?}", place.name());
@@ -62,12 +61,13 @@ async fn check(place: &Place, log: &Path, poison: usize, good: usize) {
 }
 
 async fn alone_is_dead_after_three_times(place: &Place) {
-    let (folder, inbox) = (Folder::new(), open(&place.address()).await);
+    let (folder, address) = (Folder::new(), place.address());
+    let inbox = open(&address).await;
     accept(&inbox, &message("poison", 1)).await;
     drop(inbox);
     let log = folder.join("log");
-    assert_eq!(survive(place, &log, 1).await, 3, "{}", place.name());
-    check(place, &log, 1, 0).await;
+    assert_eq!(survive(place, &address, &log, 1).await, 3, "{}", place.name());
+    check(place, &address, &log, 1, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,7 +82,8 @@ async fn an_event_that_aborts_its_process_alone_is_dead_after_three_times_in_pos
 }
 
 async fn among_many(place: &Place) {
-    let (folder, inbox) = (Folder::new(), open(&place.address()).await);
+    let (folder, address) = (Folder::new(), place.address());
+    let inbox = open(&address).await;
     for session in 0..200 {
         for number in 0..3 {
             accept(&inbox, &message(&format!("good-{session}"), number)).await;
@@ -93,9 +94,9 @@ async fn among_many(place: &Place) {
     }
     drop(inbox);
     let log = folder.join("log");
-    let crashes = survive(place, &log, 1).await;
+    let crashes = survive(place, &address, &log, 1).await;
     assert!((4..=10).contains(&crashes), "{}: {crashes} crashes for two events", place.name());
-    check(place, &log, 2, 600).await;
+    check(place, &address, &log, 2, 600).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,14 +113,15 @@ async fn among_many_events_those_that_abort_die_and_no_others_in_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_workers_are_aborted_a_few_times_in_all() {
     let Some(place) = postgres() else { return };
-    let (folder, inbox) = (Folder::new(), open(&place.address()).await);
+    let (folder, address) = (Folder::new(), place.address());
+    let inbox = open(&address).await;
     for session in 0..100 {
         accept(&inbox, &message(&format!("good-{session}"), 1)).await;
     }
     accept(&inbox, &message("poison", 1)).await;
     drop(inbox);
     let log = folder.join("log");
-    let crashes = survive(&place, &log, 3).await;
+    let crashes = survive(&place, &address, &log, 3).await;
     assert!((3..=5).contains(&crashes), "{crashes} crashes");
-    check(&place, &log, 1, 100).await;
+    check(&place, &address, &log, 1, 100).await;
 }

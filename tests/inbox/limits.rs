@@ -24,7 +24,7 @@ fn large(session: &str, number: usize, bytes: usize) -> Event {
     event
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_has_at_most_eight_megabytes_or_one_event() {
     let memory = Memory::default();
     let inbox = Inbox::over(memory.clone());

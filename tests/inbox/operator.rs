@@ -13,13 +13,8 @@ use tencent_desk_webhook::{
 
 use crate::places::{Place, accept, idle, message, numbers, places, until};
 
-/// As another process would open it, while the first one delivers.
 async fn operate(place: &Place) -> Inbox {
-    Inbox::operate(&place.address()).await.unwrap_or_else(|error| panic!("{}: {error}", place.name()))
-}
-
-async fn open(place: &Place) -> Inbox {
-    crate::places::open(&place.address()).await
+    place.operate().await.unwrap_or_else(|error| panic!("{}: {error}", place.name()))
 }
 
 fn of_user(session: &str, number: usize, user: &str) -> Event {
@@ -31,7 +26,7 @@ fn of_user(session: &str, number: usize, user: &str) -> Event {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
     for place in places() {
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         let recorder = Recorder::default();
         recorder.will(Behaviour::Fail);
         for number in 0..3 {
@@ -83,7 +78,7 @@ async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_letters_are_requeued_and_discarded_from_outside_while_workers_run() {
     for place in places() {
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         let recorder = Recorder::default();
         recorder.will(Behaviour::FailPermanently);
         for session in 0..300 {
@@ -112,7 +107,7 @@ async fn dead_letters_are_requeued_and_discarded_from_outside_while_workers_run(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pause_holds_also_after_a_restart_until_it_is_over() {
     for place in places() {
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         let recorder = Recorder::default();
         let workers = inbox.deliver_to(recorder.clone()).start();
         accept(&inbox, &message("s", 1)).await;
@@ -123,7 +118,7 @@ async fn a_pause_holds_also_after_a_restart_until_it_is_over() {
         let _ = workers.drain().await;
         drop(inbox);
 
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         let workers = inbox.deliver_to(recorder.clone()).start();
         accept(&inbox, &message("s", 3)).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -155,7 +150,7 @@ impl EventHandler for Mixed {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_of_a_person_is_deleted_and_counted() {
     for place in places() {
-        let inbox = open(&place).await.archive(Duration::from_secs(3600));
+        let inbox = place.open().await.archive(Duration::from_secs(3600));
         for user in ["anna", "annabel"] {
             for session in ["dead", "later", "done"] {
                 let mut event = of_user(session, user.len(), user);
@@ -189,7 +184,7 @@ async fn everything_of_a_person_is_deleted_and_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn archived_events_are_delivered_again_in_order() {
     for place in places() {
-        let inbox = open(&place).await.archive(Duration::from_secs(3600));
+        let inbox = place.open().await.archive(Duration::from_secs(3600));
         for number in 0..5 {
             accept(&inbox, &message("a", number)).await;
             accept(&inbox, &message("b", number)).await;
@@ -217,7 +212,7 @@ async fn archived_events_are_delivered_again_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_archive_and_dead_letters_are_deleted_when_they_are_old() {
     for place in places() {
-        let inbox = open(&place).await.archive(Duration::ZERO).dead_letter_retention(Duration::ZERO);
+        let inbox = place.open().await.archive(Duration::ZERO).dead_letter_retention(Duration::ZERO);
         for session in ["dead", "done"] {
             accept(&inbox, &message(session, 1)).await;
         }
@@ -226,7 +221,7 @@ async fn the_archive_and_dead_letters_are_deleted_when_they_are_old() {
         let _ = workers.drain().await;
         drop(inbox);
         // They are looked for soon after a start, and then every minute.
-        let inbox = open(&place).await.archive(Duration::ZERO).dead_letter_retention(Duration::ZERO);
+        let inbox = place.open().await.archive(Duration::ZERO).dead_letter_retention(Duration::ZERO);
         until("they are gone", async || {
             let archived = inbox.archived(&Filter::all(), 0, 9).await.unwrap();
             inbox.stats().await.unwrap().dead == 0 && archived.is_empty()
@@ -238,7 +233,7 @@ async fn the_archive_and_dead_letters_are_deleted_when_they_are_old() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_discarded_event_is_not_delivered_and_its_session_goes_on() {
     for place in places() {
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         let recorder = Recorder::default();
         recorder.will(Behaviour::Fail);
         for number in 0..3 {
@@ -261,7 +256,7 @@ async fn a_discarded_event_is_not_delivered_and_its_session_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_healthy_inbox_passes_its_check_and_an_operators_too() {
     for place in places() {
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         inbox.check().await.unwrap_or_else(|error| panic!("{}: {error}", place.name()));
         operate(&place).await.check().await.unwrap_or_else(|error| panic!("{}: {error}", place.name()));
         assert_eq!(
@@ -277,7 +272,7 @@ async fn a_healthy_inbox_passes_its_check_and_an_operators_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_needs_no_running_receiver() {
     for place in places() {
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         accept(&inbox, &message("dead", 1)).await;
         accept(&inbox, &message("s", 1)).await;
         let workers = inbox.deliver_to(Mixed::default()).start();
@@ -288,7 +283,7 @@ async fn an_operator_needs_no_running_receiver() {
         assert_eq!(operator.requeue_all(&Filter::all()).await.unwrap(), 1, "{}", place.name());
         drop(operator);
 
-        let inbox = open(&place).await;
+        let inbox = place.open().await;
         let recorder = Recorder::default();
         let workers = inbox.deliver_to(recorder.clone()).start();
         idle(&inbox).await;
@@ -300,7 +295,7 @@ async fn an_operator_needs_no_running_receiver() {
 #[tokio::test]
 async fn what_is_not_there_is_not_made_by_an_operator() {
     for place in places() {
-        let error = Inbox::operate(&place.address()).await.err();
+        let error = place.operate().await.err();
         assert!(error.is_some(), "{}", place.name());
         if let Place::File(folder) = &place {
             assert!(!folder.join("desk.db").exists());
