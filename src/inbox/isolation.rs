@@ -1,13 +1,14 @@
 //! Lets an event that may have crashed a process run alone, for a short time: if the process dies again, it was this event.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::{
     sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// How long an event runs alone. After that others run beside it.
@@ -73,8 +74,17 @@ impl Isolation {
 }
 
 impl Turn {
-    pub(super) fn is_alone(&self) -> bool {
-        matches!(self, Self::Alone(_))
+    /// Keeps the turn until `work` has ended, but does not keep others waiting for long.
+    pub(super) async fn until<T>(turn: Option<Self>, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Some(turn) = turn {
+            tokio::select! {
+                biased;
+                output = &mut work => return output,
+                () = sleep(ALONE) => drop(turn),
+            }
+        }
+        work.await
     }
 
     /// Lets others run beside it from now on.

@@ -80,7 +80,7 @@ impl<H: Deliver> LaneWorker<H> {
             if comes_later || self.phase() > Phase::Running || !held.is_valid() {
                 break;
             }
-            match progress.during(self.hand_over(waiting, &held, turn.take())).await {
+            match progress.during(self.hand_over(waiting, &held, &mut turn)).await {
                 Verdict::Done => progress.done(waiting.id),
                 Verdict::Dead(failure) => progress.dead(failure),
                 Verdict::Retry(failure, after) => {
@@ -89,13 +89,18 @@ impl<H: Deliver> LaneWorker<H> {
                 }
                 Verdict::Interrupted => break,
             }
+            if self.policy.is_suspect(waiting) {
+                break;
+            }
+            turn = None;
         }
         let after = retry.as_ref().map(|(_, after)| *after);
-        let was_held = progress.release(retry).await;
+        // A store may count an event as running until it is recorded: the next suspect waits for that.
+        let was_held = Turn::until(turn, progress.release(retry)).await;
         after.filter(|_| was_held).map(|after| Instant::now() + after)
     }
 
-    async fn hand_over(&self, waiting: &Waiting, held: &Held, turn: Option<Turn>) -> Verdict {
+    async fn hand_over(&self, waiting: &Waiting, held: &Held, turn: &mut Option<Turn>) -> Verdict {
         let event = match Event::from_json(&waiting.json) {
             Ok(event) => event,
             Err(unreadable) => {
@@ -110,10 +115,9 @@ impl<H: Deliver> LaneWorker<H> {
             let watched = Attempt::begin(&event, waiting.attempts);
             return self.bury(waiting.attempts, waiting, &event, &HandlerError::permanent(error), &watched);
         }
-        let turn = match turn {
-            Some(turn) => turn,
-            None => self.isolation.beside().await,
-        };
+        if turn.is_none() {
+            *turn = Some(self.isolation.beside().await);
+        }
         if self.store.started(&held.claim, waiting.id).await.is_err() {
             // The dispatcher, which uses the same store, reports why.
             return Verdict::Interrupted;
@@ -123,7 +127,13 @@ impl<H: Deliver> LaneWorker<H> {
         verdict
     }
 
-    async fn handle(&self, waiting: &Waiting, event: &Event, held: &Held, turn: Turn) -> Verdict {
+    async fn handle(
+        &self,
+        waiting: &Waiting,
+        event: &Event,
+        held: &Held,
+        turn: &mut Option<Turn>,
+    ) -> Verdict {
         let attempts = waiting.attempts.saturating_add(1);
         let is_last = self.policy.is_last(waiting);
         let facts = Facts {
@@ -181,7 +191,7 @@ impl<H: Deliver> LaneWorker<H> {
 
     /// Lets others run beside a handler that had some time alone, and does not blame it for the end of a process that is
     /// stopping. Never ends.
-    async fn accompany(&self, waiting: &Waiting, held: &Held, turn: Turn) {
+    async fn accompany(&self, waiting: &Waiting, held: &Held, turn: &mut Option<Turn>) {
         let mut phase = self.phase.subscribe();
         let stopping = async {
             // It fails when the sender is gone, and `self` has it.
@@ -189,13 +199,11 @@ impl<H: Deliver> LaneWorker<H> {
             self.store.ended(&held.claim, waiting.id).await;
         };
         let sharing = async {
-            if turn.is_alone() {
-                sleep(ALONE).await;
-            }
-            let _turn = turn.share();
-            std::future::pending::<()>().await;
+            sleep(ALONE).await;
+            *turn = turn.take().map(Turn::share);
         };
         tokio::join!(stopping, sharing);
+        std::future::pending::<()>().await;
     }
 
     /// Reports a dead letter. It is recorded afterwards, so that it is reported at least once.

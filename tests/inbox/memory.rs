@@ -35,7 +35,7 @@ pub(crate) enum Mood {
     Fail,
     /// No call ends.
     Hang,
-    /// Storing takes so long.
+    /// Storing and recording take so long.
     Slow(Duration),
     /// What is finished is recorded, and the reply is lost.
     LoseReply,
@@ -79,6 +79,13 @@ impl Memory {
         self.0.changed.notify_one();
     }
 
+    async fn pause(&self) {
+        let mood = self.state().mood;
+        if let Mood::Slow(time) = mood {
+            tokio::time::sleep(time).await;
+        }
+    }
+
     async fn works(&self) -> Result<MutexGuard<'_, State>, InboxError> {
         if self.state().mood == Mood::Hang {
             std::future::pending::<()>().await;
@@ -89,6 +96,10 @@ impl Memory {
 }
 
 impl State {
+    pub(crate) fn waiting(&self) -> usize {
+        self.events.len()
+    }
+
     pub(crate) fn letters(&self) -> usize {
         self.dead.len()
     }
@@ -101,10 +112,7 @@ impl State {
 #[async_trait]
 impl Store for Memory {
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, InboxError> {
-        let mood = self.state().mood;
-        if let Mood::Slow(time) = mood {
-            tokio::time::sleep(time).await;
-        }
+        self.pause().await;
         let mut state = self.works().await?;
         state.groups.push(events.iter().map(|event| event.json.len()).sum());
         let mut appended = Vec::new();

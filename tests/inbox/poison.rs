@@ -1,15 +1,19 @@
 //! Events whose handling ends the process.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tencent_desk_webhook::{
+    Event, EventHandler, HandlerResult, async_trait,
     inbox::{Filter, Inbox},
     testing::{Behaviour, Recorder},
 };
 use tokio::time::sleep;
 
 use crate::{
-    memory::Memory,
+    memory::{Memory, Mood},
     places::{accept, idle, message, numbers, until},
 };
 
@@ -84,6 +88,35 @@ async fn a_suspect_behind_others_of_its_session_runs_alone_when_its_turn_comes()
     idle(&inbox).await;
     assert_eq!(numbers(&recorder, "s"), [1, 2, 3]);
     assert_eq!(memory.state().claims, 3, "the suspect was claimed as the first of its lane");
+    let _ = workers.drain().await;
+}
+
+/// Counts what is stored whenever it is called.
+struct Counting(Memory, Arc<Mutex<Vec<usize>>>);
+
+#[async_trait]
+impl EventHandler for Counting {
+    async fn on_event(&self, _: &Event) -> HandlerResult {
+        let waiting = self.0.state().waiting();
+        self.1.lock().unwrap().push(waiting);
+        Ok(())
+    }
+}
+
+/// Otherwise a crash of the next one could be taken for its own.
+#[tokio::test(start_paused = true)]
+async fn a_suspect_is_recorded_before_the_next_one_starts() {
+    let memory = Memory::default();
+    let inbox = Inbox::over(memory.clone());
+    for session in 0..3 {
+        accept(&inbox, &message(&session.to_string(), 1)).await;
+        memory.state().crashes.insert(session + 1, (2, 0));
+    }
+    memory.will(Mood::Slow(Duration::from_millis(20)));
+    let counts = Arc::default();
+    let workers = inbox.deliver_to(Counting(memory, Arc::clone(&counts))).start();
+    idle(&inbox).await;
+    assert_eq!(*counts.lock().unwrap(), [3, 2, 1]);
     let _ = workers.drain().await;
 }
 
