@@ -187,6 +187,7 @@ impl Store for Memory {
     }
 
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<Vec<Finished>, InboxError> {
+        self.pause().await;
         let mut state = self.works().await?;
         let mut held = Vec::new();
         for outcome in outcomes {
