@@ -52,6 +52,10 @@ mod fleet;
 
 mod tls;
 
+mod leases;
+
+mod poolers;
+
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 #[path = "../all/log.rs"]
 mod log;

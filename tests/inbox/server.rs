@@ -157,7 +157,7 @@ impl Server {
         psql
     }
 
-    fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let program = self.programs.join(program);
         let mut command = if is_root() {
             // PostgreSQL refuses to run as root.
