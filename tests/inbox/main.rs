@@ -18,6 +18,8 @@ mod paths;
 
 mod damage;
 
+mod completion;
+
 mod upkeep;
 
 mod syncs;
