@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    places::{Folder, until},
+    places::{Folder, unique, until},
     process::{Process, Senders, check, delivered, deliveries, errors, example, free_port, send},
     server::Server,
 };
@@ -169,11 +169,11 @@ async fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
 }
 
 /// Four megabytes.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(pub(crate) PathBuf);
 
 impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let path = std::env::temp_dir().join(format!("desk-disk-{}", std::process::id()));
+    pub(crate) fn mount() -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("desk-disk-{}", unique()));
         fs::create_dir_all(&path).unwrap();
         if mount(&path) {
             return Some(Self(path));

@@ -6,11 +6,14 @@ use rusqlite::Connection;
 use tencent_desk_webhook::{
     Deliver as _,
     inbox::{Filter, Inbox},
-    testing::Recorder,
+    testing::{Behaviour, Recorder},
 };
 use tokio::time::timeout;
 
-use crate::places::{Folder, accept, deliver, idle, message, until};
+use crate::{
+    outages::SmallDisk,
+    places::{Folder, accept, deliver, idle, message, until},
+};
 
 const MARK: &str = "a customer's words";
 
@@ -130,4 +133,56 @@ async fn nothing_is_acknowledged_after_the_file_was_deleted() {
         accept(&inbox, &message("s", 2)).await;
         assert!(inbox.dead_letters(&Filter::all(), 0, 1).await.unwrap().is_empty());
     }
+}
+
+/// As a health check: it fails when an event could not be stored.
+#[tokio::test]
+async fn the_check_fails_on_a_full_disk_and_for_a_deleted_file() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.0.join("desk.db");
+    let inbox = Inbox::open(&path).await.unwrap();
+    let operator = Inbox::operate(path.to_str().unwrap()).await.unwrap();
+    accept(&inbox, &message("s", 1)).await;
+    inbox.check().await.unwrap();
+    operator.check().await.unwrap();
+
+    let filler = disk.0.join("filler");
+    let _ = fs::write(&filler, vec![7; 64 << 20]);
+    let error = inbox.check().await.unwrap_err().to_string();
+    assert!(error.contains("disk"), "{error}");
+    assert!(operator.check().await.is_err());
+    fs::remove_file(&filler).unwrap();
+    inbox.check().await.unwrap();
+
+    fs::rename(&path, disk.0.join("moved")).unwrap();
+    let error = inbox.check().await.unwrap_err().to_string();
+    assert!(error.contains("deleted"), "{error}");
+    drop(inbox);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_events_are_counted_and_delivered_by_several_claims() {
+    let folder = Folder::new();
+    let inbox = Inbox::open(folder.join("desk.db")).await.unwrap();
+    for session in 0..40 {
+        for number in 0..2 {
+            let mut event = message(&session.to_string(), number);
+            event.cloud_custom_data = Some("x".repeat(900 << 10));
+            accept(&inbox, &event).await;
+        }
+    }
+    let bytes = inbox.stats().await.unwrap().bytes;
+    assert!((73_728_000..74_000_000).contains(&bytes), "{bytes}");
+    let recorder = Recorder::default();
+    recorder.will(Behaviour::Stall);
+    let workers = inbox.deliver_to(recorder.clone()).start();
+    // Each lane brings one event at a time, and a claim eight lanes; the next one brings the next ones.
+    recorder.called(40).await;
+    assert_eq!(inbox.stats().await.unwrap().running, 40);
+    recorder.will(Behaviour::Succeed);
+    recorder.release();
+    idle(&inbox).await;
+    assert_eq!(inbox.stats().await.unwrap().bytes, 0);
+    assert_eq!(recorder.events().len(), 80);
+    let _ = workers.drain().await;
 }

@@ -248,3 +248,59 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Entry, Lanes};
+    use crate::inbox::store::LaneKey;
+
+    /// Of 64 lanes with 16 events of 900 KiB each, which are 900 MiB.
+    #[test]
+    fn a_claim_brings_eight_megabytes_and_a_lane_one() {
+        let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
+        for id in 0..64 * 16 {
+            lanes.add(LaneKey([(id % 64) as u8; 16]), Entry { id, bytes: 900 << 10 }, now);
+        }
+        let ids = |lanes: &mut Lanes| -> Vec<Vec<i64>> {
+            lanes.claim(64, now, lease).into_iter().map(|(_, ids)| ids).collect()
+        };
+        assert_eq!(ids(&mut lanes), (0..9).map(|id| vec![id]).collect::<Vec<_>>());
+        assert_eq!(ids(&mut lanes)[0], [9], "those that were left come next");
+
+        // One that is larger than that comes alone.
+        let mut lanes = Lanes::default();
+        lanes.add(LaneKey([1; 16]), Entry { id: 1, bytes: 20 << 20 }, now);
+        lanes.add(LaneKey([2; 16]), Entry { id: 2, bytes: 1 }, now);
+        assert_eq!(ids(&mut lanes), [[1]]);
+        assert_eq!(ids(&mut lanes), [[2]]);
+    }
+
+    #[test]
+    fn totals_follow_every_change() {
+        let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
+        let (one, two) = (LaneKey([1; 16]), LaneKey([2; 16]));
+        for id in 1..=3 {
+            lanes.add(one, Entry { id, bytes: 10 }, now);
+        }
+        lanes.add(two, Entry { id: 4, bytes: 5 }, now);
+        lanes.retry(two, now + lease);
+        let sums = |lanes: &Lanes| {
+            let totals = lanes.totals();
+            (totals.events, totals.bytes, totals.running, totals.retrying)
+        };
+        assert_eq!(sums(&lanes), (4, 35, 0, 1));
+        let (claim, _) = lanes.claim(9, now, lease).remove(0);
+        assert_eq!(sums(&lanes), (4, 35, 1, 1));
+        lanes.remove(one, &[2], now);
+        lanes.remove(two, &[4], now);
+        assert_eq!(sums(&lanes), (2, 20, 1, 0));
+        assert!(lanes.holds(&claim, 1) && !lanes.holds(&claim, 2));
+        lanes.remove(one, &[1, 3], now);
+        assert_eq!(sums(&lanes), (0, 0, 0, 0));
+        lanes.release(&claim, now);
+        lanes.add_in_place(one, Entry { id: 3, bytes: 10 }, now);
+        assert_eq!(sums(&lanes), (1, 10, 0, 0));
+    }
+}
