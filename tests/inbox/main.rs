@@ -20,6 +20,8 @@ mod damage;
 
 mod completion;
 
+mod backup;
+
 mod upkeep;
 
 mod syncs;
