@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use rusqlite::Connection;
 use tencent_desk_webhook::{
     inbox::{Filter, Inbox},
-    testing::{Behaviour, Recorder},
+    testing::{APP, Behaviour, Recorder},
 };
 
 use crate::places::{Folder, accept, deliver, idle, message, numbers};
@@ -80,6 +80,18 @@ async fn a_file_of_the_first_release_opens() {
     assert_eq!(numbers(&recorder, "failing"), [1, 2]);
     assert_eq!(numbers(&recorder, "dead"), [1]);
     let _ = workers.drain().await;
+}
+
+/// Its rows do not say whose they are.
+#[tokio::test]
+async fn everything_of_a_session_is_deleted_from_a_file_of_the_first_release() {
+    let folder = Folder::new();
+    let path = folder.join("desk.db");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inbox-v1.db"), &path).unwrap();
+    let inbox = Inbox::open(&path).await.unwrap();
+    assert_eq!(inbox.forget_session(APP, "failing").await.unwrap(), 2);
+    assert_eq!(inbox.forget_session(APP, "dead").await.unwrap(), 1);
+    assert_eq!(inbox.stats().await.unwrap(), Default::default());
 }
 
 /// How the fixture was made, in a form that goes on compiling.

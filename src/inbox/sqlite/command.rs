@@ -65,8 +65,10 @@ pub(super) async fn answer(thread: Weak<Thread<Disk>>, memory: Weak<Memory>) {
         });
         match changed.await {
             Ok(now) if version != Some(now) => {
+                // What the other connection has deleted is in the log still.
+                let tidy = owner.thread.run(|disk| Ok(disk.upkeep.changed())).await;
                 // If it fails it is tried again: the version is not remembered.
-                version = owner.answer_all().await.ok().map(|()| now);
+                version = tidy.and(owner.answer_all().await).ok().map(|()| now);
             }
             _ => {}
         }

@@ -42,10 +42,9 @@ impl Slots {
             bytes.clear();
         }
         let mut pairs = bytes.chunks_exact(SIZE).map(pair);
-        let Some((run, machine)) = pairs.next().filter(|(_, machine)| *machine == this_machine_run()) else {
+        let Some((run, _)) = pairs.next().filter(|(_, machine)| *machine == this_machine_run()) else {
             return Left { run: -1, running: Vec::new() };
         };
-        let _ = machine;
         Left { run, running: pairs.filter(|(id, _)| *id != 0).map(|(id, alone)| (id, alone != 0)).collect() }
     }
 
@@ -128,4 +127,57 @@ fn read_at(_: &File, _: &mut [u8]) -> io::Result<()> {
 #[cfg(not(unix))]
 fn write_at(_: &File, _: &[u8], _: u64) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::File;
+
+    use super::{SIZE, Slots, write_at};
+
+    fn table(name: &str) -> File {
+        let path = std::env::temp_dir().join(format!("desk-slots-{}-{name}", std::process::id()));
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        file
+    }
+
+    fn left(file: &File) -> (i64, Vec<(i64, bool)>) {
+        let left = Slots::read(file);
+        (left.run, left.running)
+    }
+
+    #[test]
+    fn it_has_what_was_running_and_what_ran_alone() {
+        let file = table("running");
+        assert_eq!(left(&file), (-1, vec![]), "a lock file of the first release is empty");
+        let mut slots = Slots::start(file.try_clone().unwrap(), 7);
+        slots.started(10);
+        assert_eq!(left(&file), (7, vec![(10, true)]));
+        slots.started(11);
+        assert_eq!(left(&file), (7, vec![(10, false), (11, false)]));
+        slots.ended(10);
+        slots.ended(10);
+        assert_eq!(left(&file), (7, vec![(11, false)]), "it was not alone all the time");
+        slots.ended(11);
+        slots.started(12);
+        assert_eq!(left(&file), (7, vec![(12, true)]));
+        let many = 20..1020;
+        many.clone().for_each(|id| slots.started(id));
+        assert_eq!(left(&file).1.len(), 1001);
+        many.for_each(|id| slots.ended(id));
+        assert_eq!(left(&file).1, [(12, false)]);
+        Slots::start(file.try_clone().unwrap(), 8);
+        assert_eq!(left(&file), (8, vec![]));
+    }
+
+    /// After a loss of power the file may have any old contents.
+    #[test]
+    fn a_table_from_before_the_machines_start_says_nothing() {
+        let file = table("machine");
+        let mut slots = Slots::start(file.try_clone().unwrap(), 7);
+        slots.started(10);
+        write_at(&file, &[9; SIZE / 2], SIZE as u64 / 2).unwrap();
+        assert_eq!(left(&file), (-1, vec![]));
+    }
 }
