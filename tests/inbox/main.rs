@@ -50,6 +50,8 @@ mod crashes;
 
 mod aborts;
 
+mod receipts;
+
 mod outages;
 
 mod fleet;
