@@ -54,7 +54,7 @@ async fn each_event_has_its_effect_exactly_once_whatever_is_killed() {
     let start = || Process::start(example_named("exactly_once_postgres", &address, port, &log));
     for _ in 0..KILLS {
         let process = start().await;
-        sleep(Duration::from_millis(fastrand::u64(1..60))).await;
+        sleep(Duration::from_millis(fastrand::u64(20..200))).await;
         process.kill().await;
     }
     let killed: usize = ledger(&place, &address).values().map(Vec::len).sum();
