@@ -26,7 +26,7 @@ pub(crate) fn reused_request(event: &Event) {
 }
 
 pub(crate) fn record_stats(stats: &Stats) {
-    metrics::stands(stats);
+    metrics::record_stats(stats);
 }
 
 /// What a delivery finds when it starts.
@@ -99,7 +99,8 @@ impl Attempt {
     /// Its event becomes a dead letter.
     pub(crate) fn was_last(&self, event: &Event, error: &str, id: i64) {
         let number = self.number;
-        let what = format_args!("given up after attempt {number}, kept as dead letter {id}: {error}");
+        let attempts = if number > 0 { format!(" after attempt {number}") } else { String::new() };
+        let what = format_args!("given up{attempts}, kept as dead letter {id}: {error}");
         self.within(|| say(Level::Error, Some(event), what));
     }
 }
