@@ -7,7 +7,7 @@ use tokio::{process::Child, time::sleep};
 
 use crate::{
     places::{Folder, PATIENCE, Place, accept, message, open, postgres, sqlite},
-    process::{example, free_port},
+    process::{self, Process, Senders, delivered, example, free_port, send},
 };
 
 /// Starts processes again as they end, until nothing waits. Returns how many have ended.
@@ -124,4 +124,69 @@ async fn several_workers_are_aborted_a_few_times_in_all() {
     let crashes = survive(&place, &address, &log, 3).await;
     assert!((3..=5).contains(&crashes), "{crashes} crashes");
     check(&place, &address, &log, 1, 100).await;
+}
+
+/// Ends of the process, by kills and by aborts.
+const ENDS: usize = 110;
+
+/// How many of these are aborts, at least.
+const ABORTS: usize = 50;
+
+/// While senders load it, a process is killed in one round, and sent an event that aborts it in the next. In the end a version
+/// is deployed that can handle such events.
+async fn kills_and_aborts(place: &Place) {
+    let (folder, address, port) = (Folder::new(), place.address(), free_port());
+    let log = folder.join("log");
+    let senders = Senders::start(8, &[port]);
+    let (mut ends, mut aborts, mut client) = (0, 0, None);
+    while ends < ENDS || aborts < ABORTS {
+        assert!(ends < 10 * ENDS, "{}: only {aborts} aborts", place.name());
+        let mut command = example(&address, port, &log);
+        command.env("DESK_HANDLER_ABORT", "poison").stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let life = async {
+            if ends % 2 == 1 {
+                while !send(&mut client, port, &format!("poison-{ends}"), 0).await {
+                    sleep(Duration::from_millis(2)).await;
+                }
+                sleep(Duration::from_secs(2)).await;
+            } else {
+                sleep(Duration::from_millis(fastrand::u64(20..150))).await;
+            }
+        };
+        tokio::select! {
+            _ = child.wait() => aborts += 1,
+            () = life => child.kill().await.unwrap(),
+        }
+        ends += 1;
+    }
+    let process = Process::start(example(&address, port, &log)).await;
+    sleep(Duration::from_millis(200)).await;
+    let acknowledged = senders.stop().await;
+    delivered(&acknowledged, &log).await;
+    process.stop().await;
+    process::check(&acknowledged, &process::deliveries(&log));
+
+    let inbox = open(&address).await;
+    let letters = inbox.dead_letters(&Filter::all(), 0, 1000).await.unwrap();
+    let dead: Vec<_> = letters.iter().map(|letter| &letter.event.as_ref().unwrap().session_id).collect();
+    assert!(dead.iter().all(|session| session.starts_with("poison")), "{}: {dead:?}", place.name());
+    let events: usize = acknowledged.values().sum();
+    eprintln!(
+        "{}: {ends} ends, {aborts} of them aborts; {events} events, {} poison ones dead",
+        place.name(),
+        dead.len()
+    );
+    assert!(events > ENDS, "{}: only {events} were acknowledged", place.name());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event_in_sqlite() {
+    kills_and_aborts(&sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event_in_postgres() {
+    let Some(place) = postgres() else { return };
+    kills_and_aborts(&place).await;
 }
