@@ -78,6 +78,59 @@ impl EventHandler for Keeping {
     }
 }
 
+/// Leaves its transaction open, with the receipt in it, where the first event of a session is concerned.
+struct Leaving(String, Arc<Mutex<Option<tokio_postgres::Client>>>);
+
+#[async_trait]
+impl EventHandler for Leaving {
+    async fn on_event(&self, event: &Event) -> HandlerResult {
+        if event.session_id != "open" {
+            return Ok(());
+        }
+        let receipt = Delivery::current().unwrap().receipt().unwrap();
+        let (client, connection) = tokio_postgres::connect(&self.0, NoTls).await?;
+        tokio::spawn(connection);
+        client.batch_execute("BEGIN").await?;
+        let parameters = receipt.params.iter().map(|value| match value {
+            ReceiptValue::Int(int) => int as &(dyn ToSql + Sync),
+            ReceiptValue::Bytes(bytes) => bytes,
+        });
+        client.query(&receipt.sql, &parameters.collect::<Vec<_>>()).await?;
+        *self.1.lock().unwrap() = Some(client);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_with_a_receipt_that_stays_open_holds_up_its_own_session_alone() {
+    let Some(place) = postgres() else { return };
+    let address = place.address();
+    let inbox = open(&address).await;
+    accept(&inbox, &message("open", 1)).await;
+    let client = Arc::default();
+    let workers = inbox.deliver_to(Leaving(address.clone(), Arc::clone(&client))).start();
+    until("the handler has ended", async || client.lock().unwrap().is_some()).await;
+    for number in 2..5 {
+        accept(&inbox, &message("open", number)).await;
+        accept(&inbox, &message("other", number)).await;
+    }
+    until("all others are done", async || {
+        let stats = inbox.stats().await.unwrap();
+        stats.waiting + stats.running + stats.retrying == 4
+    })
+    .await;
+    let client: tokio_postgres::Client = client.lock().unwrap().take().unwrap();
+    client.batch_execute("COMMIT").await.unwrap();
+    drop(client);
+    let _ = workers.drain().await;
+    let recorder = tencent_desk_webhook::testing::Recorder::default();
+    let workers = crate::places::deliver(&inbox, &recorder);
+    idle(&inbox).await;
+    assert_eq!(crate::places::numbers(&recorder, "open").last(), Some(&4));
+    assert!(!crate::places::numbers(&recorder, "open").contains(&1), "its transaction has recorded it");
+    let _ = workers.drain().await;
+}
+
 /// As of a worker that stood still, and has lost its event meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_comes_late_fails_and_its_transaction_with_it() {

@@ -2,7 +2,7 @@
 
 use tencent_desk_webhook::{
     Deliver as _,
-    inbox::Inbox,
+    inbox::{Filter, Inbox, Stats},
     testing::{Behaviour, Recorder},
 };
 use tokio::task::JoinSet;
@@ -243,6 +243,102 @@ async fn plans_that_were_made_for_empty_tables_do_no_harm() {
     idle(&inbox).await;
     assert_eq!(recorder.calls().len(), 9 + 1000);
     let _ = workers.drain().await;
+}
+
+/// With events that wait, have failed and are dead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_of_the_first_release_is_upgraded_in_place_and_delivered() {
+    let Some(server) = server::shared() else { return };
+    let schema = format!("first_{}", unique());
+    let json = |number| serde_json::to_string(&message("s", number)).unwrap().replace('\'', "''");
+    let rows: Vec<String> = (1..=3)
+        .map(|number| {
+            let table = if number == 3 {
+                "dead_letter (id, lane, json, stored, attempts, error)"
+            } else {
+                "event (id, lane, json)"
+            };
+            let rest = if number == 3 { ", now(), 1, 'no'" } else { "" };
+            format!(
+                "INSERT INTO seen (key) VALUES ('{number}');
+                 INSERT INTO {table} VALUES ({number}, 'lane-of-16-bytes', convert_to('{}', 'UTF8'){rest});",
+                json(number)
+            )
+        })
+        .collect();
+    server.sql(&format!(
+        "CREATE SCHEMA {schema}; SET search_path TO {schema};
+         CREATE TABLE inbox_version (version integer NOT NULL); INSERT INTO inbox_version VALUES (1);
+         {} {} INSERT INTO lane (lane) VALUES ('lane-of-16-bytes');
+         UPDATE event SET attempts = 2, error = 'not yet' WHERE id = 1;",
+        include_str!("../../src/inbox/postgres/schema.sql"),
+        rows.join("")
+    ));
+    let inbox = Inbox::connect_in(&server.url(), &schema).await.unwrap();
+    let stats = inbox.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.retrying, stats.dead), (1, 1, 1));
+    assert_eq!(stats.bytes as usize, json(1).len() + json(2).len());
+    let recorder = Recorder::default();
+    let workers = deliver(&inbox, &recorder);
+    idle(&inbox).await;
+    assert_eq!(numbers(&recorder, "s"), [1, 2]);
+    let _ = workers.drain().await;
+    assert_eq!(server.sql(&format!("SELECT version FROM {schema}.inbox_version")), "2");
+    assert_eq!(inbox.stats().await.unwrap().dead, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_read_only_fails_the_check() {
+    let Some(server) = server::Server::start("") else { return };
+    let inbox = Inbox::connect(&server.url()).await.unwrap();
+    inbox.check().await.unwrap();
+    assert_eq!(server.sql("SELECT count(*) FROM desk_inbox.event, desk_inbox.lane, desk_inbox.seen"), "0");
+    server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
+    server.sql("SELECT pg_reload_conf()");
+    until("the check fails", async || {
+        inbox.check().await.is_err_and(|error| error.to_string().contains("read-only"))
+    })
+    .await;
+    assert!(inbox.stats().await.is_ok());
+    server.sql("ALTER SYSTEM RESET default_transaction_read_only");
+    server.sql("SELECT pg_reload_conf()");
+    until("it passes again", async || inbox.check().await.is_ok()).await;
+}
+
+/// Whatever is done, and whoever does it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_are_those_of_the_tables() {
+    let Some(server) = server::shared() else { return };
+    let schema = format!("counts_{}", unique());
+    let inbox = Inbox::connect_in(&server.url(), &schema).await.unwrap();
+    let recorder = Recorder::default();
+    for number in 0..30 {
+        accept(&inbox, &message(&format!("s{}", number % 7), number)).await;
+    }
+    recorder.will(Behaviour::FailPermanently);
+    let workers = deliver(&inbox, &recorder);
+    idle(&inbox).await;
+    assert_eq!(inbox.requeue_all(&Filter::session(1_400_000_000, "s3")).await.unwrap(), 4);
+    recorder.will(Behaviour::Fail);
+    for number in 30..40 {
+        accept(&inbox, &message("fails", number)).await;
+    }
+    let _ = workers.drain().await;
+    inbox.discard(1).await.unwrap();
+    let counted = |stats: Stats| (stats.waiting + stats.running + stats.retrying, stats.dead, stats.bytes);
+    let real = format!(
+        "SELECT (SELECT count(*) FROM {schema}.event), (SELECT count(*) FROM {schema}.dead_letter),
+            (SELECT coalesce(sum(octet_length(json)), 0) FROM {schema}.event)"
+    );
+    let stats = counted(inbox.stats().await.unwrap());
+    assert_eq!(format!("{}|{}|{}", stats.0, stats.1, stats.2), server.sql(&real));
+
+    server.sql(&format!(
+        "INSERT INTO {schema}.event (id, lane, json)
+         SELECT 1000000 + number, 'many', '{{}}' FROM generate_series(1, 100000) AS number"
+    ));
+    let stats = counted(inbox.stats().await.unwrap());
+    assert_eq!(format!("{}|{}|{}", stats.0, stats.1, stats.2), server.sql(&real));
 }
 
 #[tokio::test]

@@ -77,11 +77,27 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
-    /// Starts it, and waits until it takes connections.
+    /// Starts it, and waits until it takes connections. What is left of one that was killed may keep it from starting at
+    /// first.
     pub(crate) fn up(&mut self) {
+        let begun = Instant::now();
+        loop {
+            let ended = |child: &mut Child| child.try_wait().unwrap().is_some();
+            if self.postmaster.as_mut().is_none_or(ended) {
+                self.postmaster = Some(self.postmaster());
+            }
+            if self.is_ready() {
+                return;
+            }
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not start: {}", log());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn postmaster(&self) -> Child {
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
-        let child = self
-            .command("postgres")
+        self.command("postgres")
             .arg("-D")
             .arg(self.data())
             .args([
@@ -97,14 +113,7 @@ impl Server {
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.postmaster = Some(child);
-        let begun = Instant::now();
-        while !self.is_ready() {
-            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not start: {}", log());
-            sleep(Duration::from_millis(20));
-        }
+            .unwrap()
     }
 
     fn is_ready(&self) -> bool {
