@@ -1,5 +1,5 @@
 //! The recommended production set-up: acknowledge once the event is stored, deliver it afterwards.
-//! `cargo run --example inbox --features axum,sqlite,postgres`
+//! `cargo run --example inbox --features axum,sqlite`, and with `postgres` as well for an inbox in a PostgreSQL.
 
 #[allow(unused)] // some of it is for the other servers
 mod common;
@@ -11,7 +11,10 @@ use std::{
 };
 
 use axum::{Router, routing::any, serve::ListenerExt as _};
-use tencent_desk_webhook::{Event, EventHandler, HandlerResult, Webhook, async_trait, inbox::Inbox};
+use tencent_desk_webhook::{
+    Event, EventHandler, HandlerResult, Webhook, async_trait,
+    inbox::{Inbox, InboxError},
+};
 use tokio::{net::TcpListener, time::sleep};
 
 use crate::common::{DRAIN, GRACE, Print, Settings, cannot_listen, number, stop_signal, variable};
@@ -21,12 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let handler = Deliver::from_env(settings.handler)?;
     let place = variable("DESK_INBOX")?.unwrap_or_else(|| "desk.db".to_owned());
-    let inbox = if place.starts_with("postgres://") || place.starts_with("postgresql://") {
-        Inbox::connect(&place).await
-    } else {
-        Inbox::open(&place).await
-    };
-    let inbox = inbox.map_err(|error| format!("DESK_INBOX: {error}"))?;
+    let inbox = open(&place).await.map_err(|error| format!("DESK_INBOX: {error}"))?;
     let workers = inbox.deliver_to(handler).start();
     let webhook = Webhook::new(settings.verifier, inbox.clone());
     let app = Router::new().route("/desk/callback", any(webhook.clone()));
@@ -52,11 +50,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints each event, as the other servers do, and notes it in a file; or fails, if it is told to.
+async fn open(place: &str) -> Result<Inbox, InboxError> {
+    #[cfg(feature = "postgres")]
+    if place.contains("://") {
+        return Inbox::connect(place).await;
+    }
+    Inbox::open(place).await
+}
+
+/// Prints each event, as the other servers do, and notes it in a file; for tests it can fail, or abort the process.
 struct Deliver {
     print: Print,
     log: Option<File>,
     fail_percent: u64,
+    /// What a `SessionId` starts with whose events abort the process.
+    abort: Option<String>,
 }
 
 impl Deliver {
@@ -69,7 +77,8 @@ impl Deliver {
         if fail_percent > 100 {
             return Err(format!("DESK_HANDLER_FAIL is {fail_percent}, and has to be a percentage").into());
         }
-        Ok(Self { print, log, fail_percent })
+        let abort = variable("DESK_HANDLER_ABORT")?.filter(|text| !text.is_empty());
+        Ok(Self { print, log, fail_percent, abort })
     }
 }
 
@@ -90,6 +99,9 @@ fn open_log(path: &str) -> io::Result<File> {
 #[async_trait]
 impl EventHandler for Deliver {
     async fn on_event(&self, event: &Event) -> HandlerResult {
+        if self.abort.as_ref().is_some_and(|text| event.session_id.starts_with(text)) {
+            std::process::abort();
+        }
         if fastrand::u64(..100) < self.fail_percent {
             return Err("DESK_HANDLER_FAIL has chosen this attempt".into());
         }

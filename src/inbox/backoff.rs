@@ -10,8 +10,8 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// After the `failures`th failure in a row, between half and the whole of what doubling gives: what failed together
-    /// shall not come again together.
+    /// The delay after the `failures`th failure in a row: between half and the whole of what doubling gives, so that what failed
+    /// together is not tried again together.
     pub(super) fn delay(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let whole = self.base.saturating_mul(1 << doublings).min(self.cap).min(YEAR);
@@ -19,8 +19,8 @@ impl Backoff {
     }
 }
 
-/// Keeps what is added to a point in time within what a clock can tell.
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Keeps what is added to a point in time within the range of a clock.
+pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

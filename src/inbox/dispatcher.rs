@@ -1,31 +1,22 @@
-//! Claims lanes while there is room for more, and hands each to a task of its own.
+//! The settings of a delivery, and its start.
 
 use std::{
-    collections::BTreeSet,
-    convert::Infallible,
     fmt,
-    future::pending,
-    sync::{Arc, atomic::AtomicU64, atomic::Ordering},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use tokio::{
-    sync::watch,
-    task::{JoinHandle, JoinSet},
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use tokio::sync::watch;
 
 use super::{
-    Inbox, RECONNECT,
+    Inbox,
     backoff::Backoff,
-    lane::{Courier, Phase},
-    lease::Leases,
-    store::Store,
+    isolation::Isolation,
+    lane::{LaneWorker, Phase},
+    retry::Policy,
+    workers::{self, Workers},
 };
-use crate::{
-    handler::Deliver,
-    telemetry::{self, Trouble},
-};
+use crate::handler::Deliver;
 
 /// Settings of a delivery that has not started. [`Inbox::deliver_to`] makes it.
 #[must_use = "nothing is delivered before `start`"]
@@ -36,37 +27,64 @@ pub struct Dispatcher<H> {
 }
 
 #[derive(Clone, Debug)]
-struct Settings {
-    attempts: u32,
-    backoff: Backoff,
-    sessions: usize,
-    lease: Duration,
-    grace: Duration,
+pub(super) struct Settings {
+    policy: Policy,
+    pub(super) sessions: usize,
+    pub(super) lease: Duration,
+    pub(super) grace: Duration,
 }
 
 impl<H: Deliver> Dispatcher<H> {
     pub(super) fn new(inbox: Inbox, handler: H) -> Self {
-        let backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(60) };
-        let settings = Settings {
-            attempts: 10,
-            backoff,
-            sessions: 64,
-            lease: Duration::from_secs(10),
-            grace: Duration::from_secs(20),
+        let policy = Policy {
+            retry_for: Duration::from_secs(24 * 60 * 60),
+            attempts: None,
+            backoff: Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10 * 60) },
+            timeout: Duration::from_secs(5 * 60),
+            crashes: 3,
         };
+        let settings =
+            Settings { policy, sessions: 64, lease: Duration::from_secs(10), grace: Duration::from_secs(20) };
         Self { inbox, handler, settings }
     }
 
-    /// After how many failed attempts an event becomes a dead letter; at least 1. Default: 10.
+    /// How long an event is tried again, counted from its first failure; then it becomes a dead letter. The last attempt is
+    /// made when this time is over. Zero: no event is tried again. Default: 24 hours.
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.settings.policy.retry_for = time;
+        self
+    }
+
+    /// After how many failed attempts an event becomes a dead letter, even if [`retry_for`](Self::retry_for) is not over; at
+    /// least 1. Default: no limit.
     pub fn attempts(mut self, attempts: u32) -> Self {
-        self.settings.attempts = attempts.max(1);
+        self.settings.policy.attempts = Some(attempts.max(1));
         self
     }
 
     /// How long a failed event waits for its next attempt: about `base` at first, twice as long each time, up to `cap`.
-    /// The waits are shortened at random, by up to a half. Default: 100 ms to 60 s.
+    /// The waits are shortened at random, by up to a half. A handler that knows better returns
+    /// [`HandlerError::retry_after`](crate::HandlerError::retry_after). Default: 100 ms to 10 minutes.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
-        self.settings.backoff = Backoff { base, cap };
+        self.settings.policy.backoff = Backoff { base, cap };
+        self
+    }
+
+    /// How long a handler may take for an event. Then it is cancelled, which counts as a failure. A handler that blocks its
+    /// thread cannot be cancelled. Default: 5 minutes.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.policy.timeout = timeout;
+        self
+    }
+
+    /// After how many ends of the process, such as an abort, a stack overflow or a kill, while an event was handled it
+    /// becomes a dead letter; at least 1. Default: 3.
+    ///
+    /// An event that was running when two processes died is delivered alone for up to 100 ms the next time. Unless nothing
+    /// else was running in at least two of these processes, an event is given up only after three times as many. A process
+    /// that is [draining](Workers::drain) counts for no event.
+    pub fn crashes(mut self, crashes: u32) -> Self {
+        self.settings.policy.crashes = crashes.max(1);
         self
     }
 
@@ -77,7 +95,7 @@ impl<H: Deliver> Dispatcher<H> {
     }
 
     /// How long a session stays with a worker that gives no sign of life; at least 1 s, at most a day. Default: 10 s. It is
-    /// renewed three times in that time, however long a handler takes.
+    /// renewed three times in that time, however long a handler takes. A handler whose lease was lost is cancelled.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
         self
@@ -92,177 +110,23 @@ impl<H: Deliver> Dispatcher<H> {
     /// Starts to deliver, on the runtime in which the inbox was made.
     pub fn start(self) -> Workers {
         let Self { inbox, handler, settings } = self;
-        let phase = watch::Sender::new(Phase::Running);
-        let courier = Courier {
+        let worker = LaneWorker {
             handler,
-            attempts: settings.attempts,
-            backoff: settings.backoff,
+            policy: settings.policy.clone(),
+            archive: inbox.shared.settings.archive().is_some(),
+            store: Arc::clone(&inbox.shared.store),
             outcomes: inbox.shared.outcomes.clone(),
-            phase: phase.clone(),
+            isolation: Isolation::default(),
+            phase: watch::Sender::new(Phase::Running),
             finished: AtomicU64::new(0),
             interrupted: AtomicU64::new(0),
         };
-        let store = Arc::clone(&inbox.shared.store);
-        let task = inbox.shared.runtime.spawn(run(store, Arc::new(courier), settings));
-        Workers { phase, task }
-    }
-}
-
-/// The running delivery. It goes on if this is dropped.
-#[must_use = "`drain` it before the program ends"]
-pub struct Workers {
-    phase: watch::Sender<Phase>,
-    task: JoinHandle<Drained>,
-}
-
-/// What became of the events when a delivery was drained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Drained {
-    /// Handlers that were running, and ended within the grace.
-    pub finished: u64,
-    /// Handlers that were cut off after it. Their events are delivered again, by the next start or another worker.
-    pub interrupted: u64,
-    /// Events that are left for the next start or other workers, the interrupted ones included. `None`: the store could
-    /// not tell.
-    pub left: Option<u64>,
-}
-
-impl Workers {
-    /// Begins no further event, lets those that run end within the [grace](Dispatcher::grace), and leaves the rest.
-    /// Let the [`Webhook`](crate::Webhook) drain first.
-    pub async fn drain(self) -> Drained {
-        self.phase.send_if_modified(|phase| {
-            let running = *phase == Phase::Running;
-            if running {
-                *phase = Phase::Stopping;
-            }
-            running
-        });
-        // It fails only when the runtime has ended, and then nothing is left to be drained.
-        self.task.await.unwrap_or_default()
-    }
-}
-
-/// How often the store is asked at least: for what other processes have left.
-const POLL: Duration = Duration::from_secs(1);
-
-/// How often the store is counted, for feature `metrics`.
-const WATCH: Duration = Duration::from_secs(10);
-
-/// How long recording may take for those that were cut off.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
-async fn run<H: Deliver>(store: Arc<dyn Store>, courier: Arc<Courier<H>>, settings: Settings) -> Drained {
-    let leases = Leases::default();
-    let working = async {
-        let lanes = deliver(&*store, &courier, &leases, &settings).await;
-        drain(&*store, &courier, lanes, settings.grace).await
-    };
-    tokio::select! {
-        drained = working => drained,
-        never = leases.keep(&*store, settings.lease) => match never {},
-        never = watch(&*store) => match never {},
-    }
-}
-
-/// Keeps the numbers up to date that only the store knows.
-async fn watch(store: &dyn Store) -> Infallible {
-    loop {
-        if cfg!(not(feature = "metrics")) {
-            pending::<()>().await;
-        }
-        if let Ok(stats) = store.stats().await {
-            telemetry::stands(&stats);
-        }
-        sleep(WATCH).await;
-    }
-}
-
-type Lanes = JoinSet<Option<Instant>>;
-
-/// Claims and delivers until it is to stop, and gives back the lanes that still run.
-async fn deliver<H: Deliver>(
-    store: &dyn Store,
-    courier: &Arc<Courier<H>>,
-    leases: &Leases,
-    settings: &Settings,
-) -> Lanes {
-    let mut phase = courier.phase.subscribe();
-    let mut lanes = Lanes::new();
-    let mut retries = BTreeSet::new();
-    let mut trouble = Trouble::default();
-    while *phase.borrow() == Phase::Running {
-        let room = settings.sessions.saturating_sub(lanes.len());
-        let mut pause = POLL;
-        if room > 0 {
-            let until = Instant::now() + settings.lease;
-            match store.claim(room, settings.lease).await {
-                Ok(claimed) => {
-                    trouble.over();
-                    for lane in claimed {
-                        let held = leases.hold(lane.claim, until);
-                        lanes.spawn(Arc::clone(courier).deliver(lane, held));
-                    }
-                }
-                Err(error) => {
-                    trouble.is("no event can be delivered", &error);
-                    pause = RECONNECT.delay(trouble.count());
-                }
-            }
-        }
-        let look_again =
-            retries.first().copied().unwrap_or(Instant::now() + pause).min(Instant::now() + pause);
-        let full = lanes.len() >= settings.sessions;
-        tokio::select! {
-            _ = phase.wait_for(|phase| *phase > Phase::Running) => {}
-            Some(ended) = lanes.join_next() => {
-                retries.extend(ended.ok().flatten());
-                while let Some(ended) = lanes.try_join_next() {
-                    retries.extend(ended.ok().flatten());
-                }
-            }
-            () = store.changed(), if !full && trouble.count() == 0 => {}
-            () = sleep_until(look_again), if !full => {}
-        }
-        let now = Instant::now();
-        retries.retain(|due| *due > now);
-    }
-    lanes
-}
-
-async fn drain<H: Deliver>(
-    store: &dyn Store,
-    courier: &Courier<H>,
-    mut lanes: Lanes,
-    grace: Duration,
-) -> Drained {
-    let all = async |lanes: &mut Lanes| while lanes.join_next().await.is_some() {};
-    if timeout(grace, all(&mut lanes)).await.is_err() {
-        courier.phase.send_replace(Phase::Cut);
-        let _ = timeout(LAST_WORDS, all(&mut lanes)).await;
-        lanes.abort_all();
-        let _ = timeout(LAST_WORDS, all(&mut lanes)).await;
-        // A handler that blocks its thread cannot be stopped.
-        courier.interrupted.fetch_add(lanes.len() as u64, Ordering::Relaxed);
-        lanes.detach_all();
-    }
-    let stats = timeout(LAST_WORDS, store.stats()).await;
-    Drained {
-        finished: courier.finished.load(Ordering::Relaxed),
-        interrupted: courier.interrupted.load(Ordering::Relaxed),
-        left: stats.ok().and_then(Result::ok).map(|stats| stats.waiting + stats.retrying + stats.running),
+        workers::start(&inbox, Arc::new(worker), settings)
     }
 }
 
 impl<H> fmt::Debug for Dispatcher<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dispatcher").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Workers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("phase", &*self.phase.borrow()).finish_non_exhaustive()
     }
 }

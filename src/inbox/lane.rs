@@ -1,7 +1,6 @@
-//! One session's events, one after another.
+//! One lane's events, one after another.
 
 use std::{
-    mem,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,10 +14,13 @@ use tokio::{
 };
 
 use super::{
-    backoff::Backoff,
+    delivery::Facts,
     group::Group,
+    isolation::{ALONE, Isolation, Turn},
     lease::Held,
-    store::{Failure, Lane, Outcome, Waiting},
+    progress::Progress,
+    retry::Policy,
+    store::{Failure, Finished, Lane, Outcome, Store, Waiting},
 };
 use crate::{
     event::Event,
@@ -27,12 +29,14 @@ use crate::{
     telemetry::{self, Attempt},
 };
 
-/// Delivers events of claimed lanes to the handler.
-pub(super) struct Courier<H> {
+/// Delivers the events of claimed lanes to the handler.
+pub(super) struct LaneWorker<H> {
     pub(super) handler: H,
-    pub(super) attempts: u32,
-    pub(super) backoff: Backoff,
-    pub(super) outcomes: Group<Outcome, bool>,
+    pub(super) policy: Policy,
+    pub(super) archive: bool,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) outcomes: Group<Outcome, Finished>,
+    pub(super) isolation: Isolation,
     pub(super) phase: watch::Sender<Phase>,
     pub(super) finished: AtomicU64,
     pub(super) interrupted: AtomicU64,
@@ -50,76 +54,121 @@ pub(super) enum Phase {
 
 enum Verdict {
     Done,
-    Dead(Failure, Buried),
+    Dead(Failure),
     Retry(Failure, Duration),
+    /// It was not handled to its end.
     Interrupted,
 }
 
-/// What a dead letter was, if it could be read.
-type Buried = Option<Box<(Event, HandlerError, Attempt)>>;
-
-/// What is done is recorded after this long, or when the lane is given back: quick handlers share a record, slow ones have
-/// each its own.
-const RECORD_AFTER: Duration = Duration::from_millis(100);
-
-impl<H: Deliver> Courier<H> {
-    /// Delivers what the lane has brought, and gives it back. Tells when its retry is due, if there is one.
-    pub(super) async fn deliver(self: Arc<Self>, lane: Lane, held: Held) -> Option<Instant> {
-        let mut outcome = Outcome::of(lane.claim);
-        let mut buried = Vec::new();
-        let mut recorded = Instant::now();
-        for waiting in lane.events {
-            if recorded.elapsed() >= RECORD_AFTER {
-                let so_far = mem::replace(&mut outcome, Outcome::of(lane.claim));
-                if !self.record(so_far, mem::take(&mut buried)).await {
-                    return None;
-                }
-                recorded = Instant::now();
+impl<H: Deliver> LaneWorker<H> {
+    /// Delivers what the lane has brought, the first event in `turn`, and gives it back. Returns when its retry is due, if
+    /// there is one.
+    pub(super) async fn deliver(
+        self: Arc<Self>,
+        lane: Lane,
+        held: Held,
+        mut turn: Option<Turn>,
+    ) -> Option<Instant> {
+        let mut progress = Progress::new(&held, &self.outcomes, self.archive);
+        let mut retry = None;
+        for (place, waiting) in lane.events.iter().enumerate() {
+            if !progress.catch_up().await {
+                return None;
             }
-            if self.phase() > Phase::Running || !held.is_valid() {
+            // A suspect runs alone when it is its lane's first event.
+            let comes_later = place > 0 && self.policy.is_suspect(waiting);
+            if comes_later || self.phase() > Phase::Running || !held.is_valid() {
                 break;
             }
-            match self.hand_over(&waiting).await {
-                Verdict::Done => outcome.done.push(waiting.id),
-                Verdict::Dead(failure, of) => {
-                    outcome.dead.push(failure);
-                    buried.push(of);
-                }
+            match progress.during(self.hand_over(waiting, &held, &mut turn)).await {
+                Verdict::Done => progress.done(waiting.id),
+                Verdict::Dead(failure) => progress.dead(failure),
                 Verdict::Retry(failure, after) => {
-                    outcome.retry = Some((failure, after));
+                    retry = Some((failure, after));
                     break;
                 }
                 Verdict::Interrupted => break,
             }
+            if self.policy.is_suspect(waiting) {
+                break;
+            }
+            turn = None;
         }
-        outcome.release = true;
-        let retry = outcome.retry.as_ref().map(|(_, after)| *after);
-        let was_held = self.record(outcome, buried).await;
-        retry.filter(|_| was_held).map(|after| Instant::now() + after)
+        let after = retry.as_ref().map(|(_, after)| *after);
+        // A store may count an event as running until it is recorded: the next suspect waits for that.
+        let was_held = Turn::until(turn, progress.release(retry)).await;
+        after.filter(|_| was_held).map(|after| Instant::now() + after)
     }
 
-    async fn hand_over(&self, waiting: &Waiting) -> Verdict {
-        let attempts = waiting.attempts.saturating_add(1);
+    async fn hand_over(&self, waiting: &Waiting, held: &Held, turn: &mut Option<Turn>) -> Verdict {
         let event = match Event::from_json(&waiting.json) {
             Ok(event) => event,
             Err(unreadable) => {
                 let error = format!("the stored event cannot be read: {unreadable}");
-                return Verdict::Dead(Failure::new(waiting.id, attempts, error), None);
+                telemetry::unreadable(&error, waiting.id);
+                return Verdict::Dead(Failure::new(waiting.id, waiting.attempts, error));
             }
         };
-        let watched = Attempt::begin(&event, attempts);
-        let mut handling = watched.carry(Box::pin(attempt(&self.handler, &event)));
+        if self.policy.is_poison(waiting) {
+            let crashes = waiting.crashes;
+            let error = format!("its handling has ended the process {crashes} times");
+            let watched = Attempt::begin(&event, waiting.attempts);
+            return self.bury(waiting.attempts, waiting, &event, &HandlerError::permanent(error), &watched);
+        }
+        if turn.is_none() {
+            *turn = Some(self.isolation.beside().await);
+        }
+        if self.store.started(&held.claim, waiting.id).await.is_err() {
+            // The dispatcher, which uses the same store, reports why.
+            return Verdict::Interrupted;
+        }
+        let verdict = self.handle(waiting, &event, held, turn).await;
+        self.store.ended(&held.claim, waiting.id).await;
+        verdict
+    }
+
+    async fn handle(
+        &self,
+        waiting: &Waiting,
+        event: &Event,
+        held: &Held,
+        turn: &mut Option<Turn>,
+    ) -> Verdict {
+        let attempts = waiting.attempts.saturating_add(1);
+        let is_last = self.policy.is_last(waiting);
+        let facts = Facts {
+            claim: held.claim,
+            id: waiting.id,
+            attempt: attempts,
+            is_last,
+            stored: waiting.stored,
+            archive: self.archive,
+        };
+        let begun = Instant::now();
+        let watched = Attempt::begin(event, attempts);
+        let mut handling = watched.carry(Box::pin(facts.within(&self.store, attempt(&self.handler, event))));
         let result = tokio::select! {
             biased;
-            result = &mut handling => result,
+            result = &mut handling => Some(result),
             () = self.cut() => {
-                watched.within(|| isolated(|| drop(handling)));
                 self.interrupted.fetch_add(1, Ordering::Relaxed);
-                watched.ended("interrupted");
-                return Verdict::Interrupted;
+                None
             }
+            () = held.lost() => {
+                watched.lost(event);
+                None
+            }
+            () = sleep(self.policy.timeout) => {
+                let seconds = self.policy.timeout.as_secs_f64();
+                Some(Err(HandlerError::from(format!("the handler was cancelled: it has not ended within {seconds} s"))))
+            }
+            () = self.accompany(waiting, held, turn) => None,
         };
-        drop(handling);
+        watched.within(|| isolated(|| drop(handling)));
+        let Some(result) = result else {
+            watched.ended("interrupted");
+            return Verdict::Interrupted;
+        };
         if self.phase() > Phase::Running {
             self.finished.fetch_add(1, Ordering::Relaxed);
         }
@@ -127,45 +176,50 @@ impl<H: Deliver> Courier<H> {
             watched.ended("done");
             return Verdict::Done;
         };
-        let said = isolated(|| format!("{error:#}")).unwrap_or_else(|| "(its text panicked)".to_owned());
-        let failure = Failure::new(waiting.id, attempts, said.chars().take(ERROR_LIMIT).collect());
-        if error.is_permanent() || attempts >= self.attempts {
-            watched.ended("dead");
-            return Verdict::Dead(failure, Some(Box::new((event, error, watched))));
-        }
-        watched.ended("retry");
-        let after = self.backoff.delay(attempts);
-        watched.is_repeated(&event, &failure.error, after);
+        let verdict = if error.is_permanent() || is_last {
+            self.bury(attempts, waiting, event, &error, &watched)
+        } else {
+            watched.ended("retry");
+            let after = self.policy.delay(waiting, begun.elapsed(), &error);
+            let failure = Failure::new(waiting.id, attempts, text(&error));
+            watched.is_repeated(event, &failure.error, after);
+            Verdict::Retry(failure, after)
+        };
         isolated(|| drop(error));
-        Verdict::Retry(failure, after)
+        verdict
     }
 
-    /// Records it, for as long as it takes, and then tells what has become a dead letter. `false`: the lane was somebody
-    /// else's by then, and nothing was recorded.
-    async fn record(&self, outcome: Outcome, buried: Vec<Buried>) -> bool {
-        let mut failures = 0;
-        let held = loop {
-            match self.outcomes.commit(outcome.clone()).await {
-                Ok(held) => break held,
-                // The dispatcher, which asks the same store, says why.
-                Err(_) => failures += 1,
-            }
-            sleep(super::RECONNECT.delay(failures)).await;
+    /// Lets others run beside a handler that had some time alone, and does not blame it for the end of a process that is
+    /// stopping. Never ends.
+    async fn accompany(&self, waiting: &Waiting, held: &Held, turn: &mut Option<Turn>) {
+        let mut phase = self.phase.subscribe();
+        let stopping = async {
+            // It fails when the sender is gone, and `self` has it.
+            let _ = phase.wait_for(|phase| *phase > Phase::Running).await;
+            self.store.ended(&held.claim, waiting.id).await;
         };
-        for (failure, of) in outcome.dead.iter().zip(buried) {
-            let Some((event, error, watched)) = of.map(|of| *of) else {
-                if held {
-                    telemetry::unreadable(&failure.error, failure.id);
-                }
-                continue;
-            };
-            if held {
-                watched.was_last(&event, &failure.error, failure.id);
-                watched.within(|| isolated(|| self.handler.late(&event, &error)));
-            }
-            isolated(|| drop(error));
-        }
-        held
+        let sharing = async {
+            sleep(ALONE).await;
+            *turn = turn.take().map(Turn::share);
+        };
+        tokio::join!(stopping, sharing);
+        std::future::pending::<()>().await;
+    }
+
+    /// Reports a dead letter. It is recorded afterwards, so that it is reported at least once.
+    fn bury(
+        &self,
+        attempts: u32,
+        waiting: &Waiting,
+        event: &Event,
+        error: &HandlerError,
+        watched: &Attempt,
+    ) -> Verdict {
+        watched.ended("dead");
+        let failure = Failure::new(waiting.id, attempts, text(error));
+        watched.was_last(event, &failure.error, failure.id);
+        watched.within(|| isolated(|| self.handler.late(event, error)));
+        Verdict::Dead(failure)
     }
 
     fn phase(&self) -> Phase {
@@ -173,9 +227,13 @@ impl<H: Deliver> Courier<H> {
     }
 
     async fn cut(&self) {
-        // It fails when the sender is gone, and `self` has it.
         let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Cut).await;
     }
+}
+
+fn text(error: &HandlerError) -> String {
+    let text = isolated(|| format!("{error:#}")).unwrap_or_else(|| "(its text panicked)".to_owned());
+    text.chars().take(ERROR_LIMIT).collect()
 }
 
 /// How many characters of a handler's error are kept.

@@ -30,31 +30,54 @@
 //!
 //! # What it promises
 //!
-//! * **At least once.** What the sender was told OK for is delivered, also after a crash of the process or the machine. It can
+//! * **At least once.** An event that was acknowledged is delivered, also after a crash of the process or the machine. It can
 //!   be delivered more than once: when a process dies between the handler's end and the record of it, when a lease runs out
 //!   under a worker that stood still, when the machine loses its power (records of what is done are not synced). So make
-//!   handlers idempotent, by [`Event::dedup_key`].
+//!   handlers idempotent, by [`Event::dedup_key`](crate::Event::dedup_key), or let them use a [receipt](#exactly-once).
 //! * **In order.** Events of one session reach the handler one after another, as they were accepted. Sessions run side by
-//!   side, up to [a limit](Dispatcher::sessions). An event that fails holds back its own session alone.
-//! * **Until it is done.** A failure or a panic is retried, later and later; after [the last attempt](Dispatcher::attempts),
-//!   or at once when the error is [permanent](crate::HandlerError::permanent), the event becomes a dead letter, which can be
-//!   listed and queued again, and its session goes on. Not counted are attempts that end with their process: an event that
-//!   crashes it is delivered again at the next start. A handler that never ends holds its session for ever: put a time-out
-//!   around what may hang.
-//! * **Once for repeats.** A delivery with the `RequestID` of an earlier one of its session, or with its
-//!   [key](Event::dedup_key), is acknowledged and not stored again, for at least [24 hours](Inbox::duplicate_horizon).
-//! * **Or not at all.** While the store cannot take an event, or has not by the webhook's deadline, the sender is told 503 and
-//!   standard error, or `tracing`, says why.
+//!   side, up to [a limit](Dispatcher::sessions). [Another key](Inbox::order_by) than the session can be chosen. An event that
+//!   fails holds back its own session alone.
+//! * **Retried for a day.** An error, a panic and a [time-out](Dispatcher::timeout) are failures. A failed event is tried again
+//!   at growing intervals up to 10 minutes, [for 24 hours](Dispatcher::retry_for) from its first failure, so that an outage of
+//!   what handlers call leaves no dead letters. [`HandlerError::retry_after`](crate::HandlerError::retry_after) sets the interval.
+//!   After the last attempt, or at once with [`HandlerError::permanent`](crate::HandlerError::permanent), the event becomes a
+//!   dead letter, and its session goes on. Each dead letter is reported at least once, to the log and the handler's
+//!   [`on_late_failure`](crate::EventHandler::on_late_failure). It is kept for [30 days](Inbox::dead_letter_retention).
+//! * **No crash for ever.** An event whose handling ends the process (an abort, a stack overflow, out of memory) becomes a dead
+//!   letter after [three times](Dispatcher::crashes). An event that merely ran beside it does not, because a suspect is
+//!   delivered alone at first. That holds under `kill -9` as long as handlers are much shorter than the time between kills.
+//! * **Duplicates are stored once.** A delivery with the [key](crate::Event::dedup_key) of an earlier one, or with the `RequestID`,
+//!   session, `Event`, `EventTime` and `MsgKey` of an earlier one, is acknowledged and not stored again, for at least
+//!   [24 hours](Inbox::duplicate_horizon). A `RequestID` that comes with a different event is logged, and the event is stored.
+//! * **Stored or refused.** While the store cannot take an event, has not taken it by the webhook's deadline, or holds more than
+//!   the [backlog limit](Inbox::backlog_limit), the sender gets 503, and the log has the reason.
+//!
+//! # Exactly once
+//!
+//! A handler whose effect is in the inbox's own database can record its event as done in the same transaction: the last
+//! statement before the commit is the delivery's [receipt](Delivery::receipt). Whatever crashes, the effect happens exactly once.
+//! That is so for tables in the same PostgreSQL database or in the same SQLite file, and for nothing else: not for an SQLite
+//! file that is attached, not for a call of another service.
+//!
+//! # Operations
+//!
+//! [`stats`](Inbox::stats) counts, [`pending`](Inbox::pending) and [`dead_letters`](Inbox::dead_letters) list,
+//! [`requeue`](Inbox::requeue), [`discard`](Inbox::discard), [`retry_now`](Inbox::retry_now) and [`pause`](Inbox::pause) act,
+//! [`forget_user`](Inbox::forget_user) deletes a person's data, and [`replay`](Inbox::replay) delivers
+//! [archived](Inbox::archive) events again. `Inbox::operate` opens the store for all of this from another process, while
+//! receivers and workers run.
 //!
 //! # Which engine
 //!
-//! | | [`Inbox::open`], feature `sqlite` | [`Inbox::connect`], feature `postgres` |
+//! | | `Inbox::open`, feature `sqlite` | `Inbox::connect`, feature `postgres` |
 //! |---|---|---|
 //! | receivers and workers | one process | any number, on any number of machines |
+//! | operators | any number of processes on the machine | any number |
 //! | to be installed | nothing | a PostgreSQL; tested with 15 |
 //! | survives the loss of | power | power, and the machine if PostgreSQL does |
 //!
-//! Each session that is being delivered has up to 16 events in memory: by default 64 sessions at once.
+//! In memory are at most 16 events and 1 MiB of each session that is being delivered (by default 64 sessions at once), and
+//! 8 MiB of all that one claim brings.
 //!
 //! Another engine is an implementation of [`store::Store`].
 
@@ -66,9 +89,35 @@ mod postgres;
 
 pub mod store;
 
+mod settings;
+
+mod order;
+
+mod accept;
+
+mod backlog;
+
+mod requests;
+
+mod operations;
+
+mod housekeeping;
+
 mod dispatcher;
 
+mod workers;
+
+mod dispatching;
+
+mod isolation;
+
 mod lane;
+
+mod progress;
+
+mod delivery;
+
+mod retry;
 
 mod lease;
 
@@ -78,32 +127,27 @@ mod backoff;
 
 mod error;
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, time::sleep};
+use tokio::runtime::Handle;
 
 use self::{
+    backlog::Backlog,
     backoff::Backoff,
     group::Group,
-    store::{Appended, NewEvent, Outcome, Store},
+    requests::RecentRequests,
+    settings::Settings,
+    store::{Appended, Finished, NewEvent, Outcome, Store},
 };
 pub use self::{
-    dispatcher::{Dispatcher, Drained, Workers},
+    delivery::Delivery,
+    dispatcher::Dispatcher,
     error::InboxError,
-    store::{DeadLetter, Stats},
+    order::OrderKey,
+    store::{Archived, DeadLetter, Filter, Pending, Receipt, ReceiptValue, Stats},
+    workers::{Drained, Workers},
 };
-use crate::{
-    event::Event,
-    handler::{AtDeadline, Deliver, Delivering, HandlerError, Sealed},
-    telemetry::{self, Trouble},
-};
+use crate::{handler::Deliver, telemetry};
 
 /// Stores events durably before they are acknowledged. Clones share one store.
 #[derive(Clone)]
@@ -113,16 +157,19 @@ pub struct Inbox {
 
 struct Shared {
     store: Arc<dyn Store>,
+    settings: Settings,
     arrivals: Group<NewEvent, Appended>,
-    outcomes: Group<Outcome, bool>,
+    outcomes: Group<Outcome, Finished>,
+    backlog: Backlog,
+    requests: RecentRequests,
     runtime: Handle,
-    horizon_ms: AtomicU64,
 }
-
-const SOON: Duration = Duration::from_secs(1);
 
 /// How soon a store that fails is asked again.
 const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
+
+/// How long an event waits to be stored: the sender has its 503 by then, at the latest, so it should not be stored as well.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 impl Inbox {
     /// On an SQLite file, which is made if it is not there. It has to be on a local disk, and belongs to one process at a time;
@@ -134,7 +181,7 @@ impl Inbox {
     /// version, or when its directory cannot be written.
     #[cfg(feature = "sqlite")]
     pub async fn open(path: impl AsRef<std::path::Path>) -> Result<Self, InboxError> {
-        Ok(Self::over(sqlite::Sqlite::open(path.as_ref()).await?))
+        Ok(Self::over(sqlite::Owner::open(path.as_ref()).await?))
     }
 
     /// On an existing PostgreSQL, in the schema `desk_inbox`, which is made if it is not there.
@@ -162,6 +209,34 @@ impl Inbox {
         Ok(Self::over(postgres::Postgres::connect(url, schema).await?))
     }
 
+    /// Opens an existing inbox for [operations](Self#method.pending) from another process, while receivers and workers may
+    /// run: the file, or the PostgreSQL by its URL. It is neither made nor upgraded. This inbox stores and delivers nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, is of another version, or cannot be opened.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub async fn operate(place: &str) -> Result<Self, InboxError> {
+        #[cfg(feature = "postgres")]
+        if place.contains("://") {
+            return Self::operate_in(place, "desk_inbox").await;
+        }
+        #[cfg(feature = "sqlite")]
+        return Ok(Self::on(Arc::new(sqlite::Operator::open(std::path::Path::new(place)).await?)));
+        #[cfg(not(feature = "sqlite"))]
+        Err(InboxError::new("the feature `sqlite` is needed to operate an inbox in a file"))
+    }
+
+    /// As [`operate`](Self::operate), in another schema of a PostgreSQL.
+    ///
+    /// # Errors
+    ///
+    /// As for `operate`.
+    #[cfg(feature = "postgres")]
+    pub async fn operate_in(url: &str, schema: &str) -> Result<Self, InboxError> {
+        Ok(Self::on(Arc::new(postgres::Postgres::operate(url, schema).await?)))
+    }
+
     /// On an engine of your own.
     ///
     /// # Panics
@@ -170,34 +245,34 @@ impl Inbox {
     #[must_use]
     pub fn over(store: impl Store) -> Self {
         telemetry::describe_inbox();
-        let runtime = Handle::current();
-        let store: Arc<dyn Store> = Arc::new(store);
-        let (appending, finishing) = (Arc::clone(&store), Arc::clone(&store));
-        let shared = Arc::new(Shared {
-            arrivals: Group::start(&runtime, move |events| {
-                let store = Arc::clone(&appending);
-                async move { store.append(events).await }
-            }),
-            outcomes: Group::start(&runtime, move |outcomes| {
-                let store = Arc::clone(&finishing);
-                async move { store.finish(outcomes).await }
-            }),
-            store,
-            horizon_ms: AtomicU64::new(24 * 60 * 60 * 1000),
-            runtime,
-        });
-        shared.runtime.spawn(forget(Arc::downgrade(&shared)));
-        Self { shared }
+        let inbox = Self::on(Arc::new(store));
+        let shared = &inbox.shared;
+        shared.runtime.spawn(housekeeping::count(Arc::downgrade(shared)));
+        shared.runtime.spawn(housekeeping::delete_old(Arc::downgrade(shared)));
+        inbox
     }
 
-    /// For how long, from its storing, an event is remembered to recognise a repeat of it. Default: 24 hours. One that is still
-    /// waiting or dead is recognised in any case. It holds for all clones; of several processes on one PostgreSQL the
-    /// shortest counts.
-    #[must_use]
-    pub fn duplicate_horizon(self, horizon: Duration) -> Self {
-        let millis = u64::try_from(horizon.as_millis()).unwrap_or(u64::MAX);
-        self.shared.horizon_ms.store(millis, Ordering::Relaxed);
-        self
+    fn on(store: Arc<dyn Store>) -> Self {
+        let runtime = Handle::current();
+        let (appending, finishing) = (Arc::clone(&store), Arc::clone(&store));
+        let append = move |events| {
+            let store = Arc::clone(&appending);
+            async move { store.append(events).await }
+        };
+        let finish = move |outcomes| {
+            let store = Arc::clone(&finishing);
+            async move { store.finish(outcomes).await }
+        };
+        let shared = Shared {
+            arrivals: Group::start(&runtime, |event: &NewEvent| event.json.len(), PATIENCE, append),
+            outcomes: Group::start(&runtime, |_| 0, Duration::MAX, finish),
+            store,
+            settings: Settings::default(),
+            backlog: Backlog::default(),
+            requests: RecentRequests::default(),
+            runtime,
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Delivers the stored events to `handler`, once [`start`](Dispatcher::start)ed: to its `on_event`. What is given up is
@@ -207,96 +282,8 @@ impl Inbox {
     }
 }
 
-/// Operations.
-impl Inbox {
-    /// How it stands, for all processes on the same store.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn stats(&self) -> Result<Stats, InboxError> {
-        let stats = self.shared.store.stats().await?;
-        telemetry::stands(&stats);
-        Ok(stats)
-    }
-
-    /// A page of dead letters: at most `limit`, with ids above `after`; begin with 0, and go on with the last one's id.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
-        self.shared.store.dead_letters(after, limit).await
-    }
-
-    /// Makes a dead letter a waiting event again, with all its attempts, before the later events of its session but for
-    /// those that a worker has claimed already. `false`: there is no such dead letter.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn requeue(&self, id: i64) -> Result<bool, InboxError> {
-        self.shared.store.requeue(id).await
-    }
-
-    /// Deletes the dead letters that were given up longer than `age` ago, some at a time, and tells how many.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn purge(&self, age: Duration) -> Result<u64, InboxError> {
-        self.shared.store.purge(age).await
-    }
-}
-
-impl Deliver for Inbox {
-    fn deliver<'a>(&'a self, event: &'a Event) -> Delivering<'a> {
-        Box::pin(async move {
-            let arrival = NewEvent::new(event).map_err(HandlerError::permanent)?;
-            match self.shared.arrivals.commit(arrival).await {
-                Ok(Appended::Stored) => {
-                    telemetry::stored();
-                    Ok(())
-                }
-                Ok(Appended::Duplicate) => {
-                    telemetry::duplicate(event);
-                    Ok(())
-                }
-                Err(error) => Err(HandlerError::unavailable(format!("the inbox has not stored it: {error}"))),
-            }
-        })
-    }
-
-    fn at_deadline(&self) -> AtDeadline {
-        AtDeadline::Refuse
-    }
-
-    /// The sender got 503, and the log has the reason.
-    fn late(&self, _: &Event, _: &HandlerError) {}
-}
-
-impl Sealed for Inbox {}
-
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let horizon = Duration::from_millis(self.shared.horizon_ms.load(Ordering::Relaxed));
-        f.debug_struct("Inbox").field("duplicate_horizon", &horizon).finish_non_exhaustive()
-    }
-}
-
-/// Forgets what is older than the horizon, as long as there is an inbox.
-async fn forget(inbox: Weak<Shared>) {
-    let mut trouble = Trouble::default();
-    // Not at once: the horizon may be about to be set.
-    let mut pause = SOON;
-    loop {
-        sleep(pause).await;
-        let Some(shared) = inbox.upgrade() else { return };
-        let horizon = Duration::from_millis(shared.horizon_ms.load(Ordering::Relaxed));
-        match shared.store.forget(horizon).await {
-            Ok(_) => trouble.over(),
-            Err(error) => trouble.is("keys past the duplicate horizon are not deleted", &error),
-        }
-        pause = (horizon / 30).clamp(SOON, Duration::from_secs(60));
+        f.debug_struct("Inbox").field("settings", &self.shared.settings).finish_non_exhaustive()
     }
 }

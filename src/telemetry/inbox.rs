@@ -1,4 +1,4 @@
-//! What the inbox has to tell.
+//! What the inbox logs and counts.
 
 use std::{fmt::Display, time::Duration};
 
@@ -19,8 +19,25 @@ pub(crate) fn duplicate(event: &Event) {
     note(Level::Debug, Some(event), format_args!("a repeat: acknowledged, and not stored again"));
 }
 
-pub(crate) fn stands(stats: &Stats) {
-    metrics::stands(stats);
+pub(crate) fn reused_request(event: &Event) {
+    let what =
+        format_args!("another event came with the same RequestID before: stored, as a different event");
+    say(Level::Warn, Some(event), what);
+}
+
+pub(crate) fn record_stats(stats: &Stats) {
+    metrics::record_stats(stats);
+}
+
+/// What a delivery finds when it starts.
+pub(crate) fn started_delivery(stats: &Stats) {
+    let Stats { waiting, retrying, running, dead, bytes, paused, .. } = stats;
+    let open = waiting + retrying + running;
+    let paused = if *paused { "; delivery is paused" } else { "" };
+    let what = format_args!(
+        "inbox: delivery starts: {open} events ({bytes} bytes) wait, {retrying} of them have failed before; {dead} dead letters{paused}"
+    );
+    say(Level::Info, None, what);
 }
 
 /// A dead letter that never was an event to a handler.
@@ -72,20 +89,28 @@ impl Attempt {
         self.within(|| say(Level::Warn, Some(event), what));
     }
 
-    /// Its event is a dead letter now.
+    /// Its event goes to another worker.
+    pub(crate) fn lost(&self, event: &Event) {
+        let what =
+            format_args!("the lease was lost, so the handler was cancelled: another worker has the session");
+        self.within(|| say(Level::Warn, Some(event), what));
+    }
+
+    /// Its event becomes a dead letter.
     pub(crate) fn was_last(&self, event: &Event, error: &str, id: i64) {
         let number = self.number;
-        let what = format_args!("given up after attempt {number}, kept as dead letter {id}: {error}");
+        let attempts = if number > 0 { format!(" after attempt {number}") } else { String::new() };
+        let what = format_args!("given up{attempts}, kept as dead letter {id}: {error}");
         self.within(|| say(Level::Error, Some(event), what));
     }
 }
 
-/// Something that fails again and again, and is told once until it works again.
+/// A failure that repeats. It is logged once, and once more when it is over.
 #[derive(Debug, Default)]
-pub(crate) struct Trouble(u32);
+pub(crate) struct Outage(u32);
 
-impl Trouble {
-    pub(crate) fn is(&mut self, what: &str, error: &dyn Display) {
+impl Outage {
+    pub(crate) fn record(&mut self, what: &str, error: &dyn Display) {
         self.0 = self.0.saturating_add(1);
         if self.0 == 1 {
             let what = format_args!("inbox: {what}, and this is tried again and again: {error}");
@@ -93,7 +118,7 @@ impl Trouble {
         }
     }
 
-    pub(crate) fn over(&mut self) {
+    pub(crate) fn end(&mut self) {
         if std::mem::take(&mut self.0) > 0 {
             say(Level::Info, None, format_args!("inbox: it works again"));
         }

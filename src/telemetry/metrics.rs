@@ -54,7 +54,7 @@ pub(crate) fn stopped() {
 }
 
 #[cfg(feature = "inbox")]
-pub(super) use self::inbox::{attempted, duplicate, stands, stored};
+pub(super) use self::inbox::{attempted, duplicate, record_stats, stored};
 
 #[cfg(feature = "inbox")]
 pub(crate) use self::inbox::describe_inbox;
@@ -84,6 +84,7 @@ mod inbox {
             describe_gauge!("desk_inbox_running", "Sessions that a worker has, with an event each");
             describe_gauge!("desk_inbox_retrying", "Stored events that wait for another attempt");
             describe_gauge!("desk_inbox_dead", "Dead letters");
+            describe_gauge!("desk_inbox_bytes", Unit::Bytes, "Stored events that are neither done nor dead");
             describe_gauge!(
                 "desk_inbox_oldest_age_seconds",
                 Unit::Seconds,
@@ -107,12 +108,13 @@ mod inbox {
         });
     }
 
-    pub(in crate::telemetry) fn stands(stats: &Stats) {
+    pub(in crate::telemetry) fn record_stats(stats: &Stats) {
         isolated(|| {
             gauge!("desk_inbox_waiting").set(stats.waiting as f64);
             gauge!("desk_inbox_running").set(stats.running as f64);
             gauge!("desk_inbox_retrying").set(stats.retrying as f64);
             gauge!("desk_inbox_dead").set(stats.dead as f64);
+            gauge!("desk_inbox_bytes").set(stats.bytes as f64);
             gauge!("desk_inbox_oldest_age_seconds").set(stats.oldest.unwrap_or_default().as_secs_f64());
         });
     }

@@ -44,7 +44,7 @@ pub(crate) use self::{
 };
 #[cfg(feature = "inbox")]
 pub(crate) use self::{
-    inbox::{Attempt, Trouble, duplicate, stands, stored, unreadable},
+    inbox::{Attempt, Outage, duplicate, record_stats, reused_request, started_delivery, stored, unreadable},
     metrics::describe_inbox,
 };
 

@@ -13,7 +13,7 @@ pub(crate) fn started() {}
 pub(crate) fn stopped() {}
 
 #[cfg(feature = "inbox")]
-pub(super) use self::inbox::{attempted, duplicate, stands, stored};
+pub(super) use self::inbox::{attempted, duplicate, record_stats, stored};
 
 #[cfg(feature = "inbox")]
 pub(crate) use self::inbox::describe_inbox;
@@ -31,5 +31,5 @@ mod inbox {
 
     pub(in crate::telemetry) fn attempted(_: &'static str, _: Duration) {}
 
-    pub(in crate::telemetry) fn stands(_: &Stats) {}
+    pub(in crate::telemetry) fn record_stats(_: &Stats) {}
 }

@@ -14,7 +14,7 @@ use tencent_desk_webhook::{
 use crate::{
     log::listen,
     memory::Memory,
-    places::{accept, deliver, idle, message},
+    places::{accept, deliver, idle, message, until},
 };
 
 #[tokio::test(start_paused = true)]
@@ -84,6 +84,37 @@ async fn handler_and_hook_are_called_in_the_attempts_span() {
     log.line(&["INFO", "desk_attempt{", "in the hook"]);
     log.line(&["ERROR", "desk_attempt{", "given up after attempt 1"]);
     let _ = workers.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_id_that_comes_with_another_event_is_logged() {
+    let (log, _guard) = listen();
+    let inbox = Inbox::over(Memory::default());
+    for (name, request) in [("SessionUserEnd", "r-1"), ("SessionEnd", "r-1"), ("SessionBegin", "r-2")] {
+        let mut event = tencent_desk_webhook::testing::event(name).session("s").build();
+        event.request_id = Some(request.to_owned());
+        accept(&inbox, &event).await;
+    }
+    log.line(&["WARN", "another event came with the same RequestID before", r#"event="SessionEnd""#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_start_the_log_says_what_waits_and_what_is_dead() {
+    let (log, _guard) = listen();
+    let inbox = Inbox::over(Memory::default());
+    for session in ["a", "b", "c"] {
+        accept(&inbox, &message(session, 1)).await;
+    }
+    let workers = inbox.deliver_to(Hopeless).start();
+    idle(&inbox).await;
+    log.line(&["INFO", "delivery starts: 3 events (", "0 dead letters"]);
+    let _ = workers.drain().await;
+    accept(&inbox, &tencent_desk_webhook::testing::event("SessionBegin").session("s").build()).await;
+    let workers = inbox.deliver_to(Hopeless).start();
+    idle(&inbox).await;
+    let _ = workers.drain().await;
+    let _workers = inbox.deliver_to(Hopeless).start();
+    until("it is logged", async || log.lines().iter().any(|line| line.contains("; 1 dead letters"))).await;
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tencent_desk_webhook::{
-    Event, EventHandler, HandlerResult, Webhook, async_trait,
-    inbox::Inbox,
+    Webhook,
+    inbox::{Filter, Inbox},
     testing::{Behaviour, Recorder, error_code, event, verifier},
 };
 use tokio::time::{Instant, sleep};
@@ -13,48 +13,6 @@ use crate::{
     memory::{Memory, Mood},
     places::{accept, idle, message, numbers, until},
 };
-
-/// Fails, and notes when.
-#[derive(Clone)]
-struct Failing(std::sync::Arc<std::sync::Mutex<Vec<Instant>>>);
-
-#[async_trait]
-impl EventHandler for Failing {
-    async fn on_event(&self, _: &Event) -> HandlerResult {
-        self.0.lock().unwrap().push(Instant::now());
-        Err("it always fails".into())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn by_default_ten_attempts_come_later_and_later_up_to_a_minute() {
-    let inbox = Inbox::over(Memory::default());
-    let failing = Failing(Default::default());
-    accept(&inbox, &message("s", 1)).await;
-    let workers = inbox.deliver_to(failing.clone()).start();
-    while inbox.stats().await.unwrap().dead == 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
-    let times = failing.0.lock().unwrap().clone();
-    assert_eq!(times.len(), 10);
-    for (attempt, pair) in times.windows(2).enumerate() {
-        let (waited, whole) = ((pair[1] - pair[0]).as_millis(), 100 << attempt);
-        assert!((whole / 2..=whole + 10).contains(&waited), "{waited} ms before attempt {}", attempt + 2);
-    }
-    let _ = workers.drain().await;
-
-    // With a longer series the cap shows.
-    let failing = Failing(Default::default());
-    accept(&inbox, &message("t", 1)).await;
-    let workers = inbox.deliver_to(failing.clone()).attempts(14).start();
-    while inbox.stats().await.unwrap().dead == 1 {
-        sleep(Duration::from_millis(100)).await;
-    }
-    let times = failing.0.lock().unwrap().clone();
-    let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
-    assert!(longest > Duration::from_secs(30) && longest <= Duration::from_millis(60_200), "{longest:?}");
-    drop(workers);
-}
 
 #[tokio::test(start_paused = true)]
 async fn at_most_so_many_sessions_run_at_once() {
@@ -81,8 +39,9 @@ async fn a_handler_that_takes_long_keeps_its_session() {
     accept(&inbox, &message("s", 1)).await;
     let recorder = Recorder::default();
     recorder.will(Behaviour::Stall);
-    let _workers = inbox.deliver_to(recorder.clone()).start();
-    let _others = inbox.deliver_to(recorder.clone()).start();
+    let long = Duration::from_secs(7200);
+    let _workers = inbox.deliver_to(recorder.clone()).timeout(long).start();
+    let _others = inbox.deliver_to(recorder.clone()).timeout(long).start();
     recorder.called(1).await;
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(recorder.calls().len(), 1, "nobody else got it");
@@ -101,7 +60,8 @@ async fn who_has_lost_a_session_records_nothing_and_begins_nothing() {
     }
     let slow = Recorder::default();
     slow.will(Behaviour::Stall);
-    let first = inbox.deliver_to(slow.clone()).sessions(1).start();
+    let long = Duration::from_secs(3600);
+    let first = inbox.deliver_to(slow.clone()).sessions(1).lease(long).start();
     slow.called(1).await;
     let quick = Recorder::default();
     let second = inbox.deliver_to(quick.clone()).start();
@@ -156,7 +116,7 @@ async fn a_store_that_fails_refuses_the_sender_and_delivers_later_what_it_has() 
     recorder.will(Behaviour::Succeed);
     recorder.release();
     sleep(Duration::from_secs(300)).await;
-    assert!(inbox.stats().await.is_err() && inbox.dead_letters(0, 1).await.is_err());
+    assert!(inbox.stats().await.is_err() && inbox.dead_letters(&Filter::all(), 0, 1).await.is_err());
 
     memory.will(Mood::Work);
     until("it is recorded", async || inbox.stats().await.unwrap().oldest.is_none()).await;
@@ -178,4 +138,69 @@ async fn what_the_store_leaves_undone_for_ever_is_refused_at_the_deadline() {
     assert_eq!(response.status(), 503);
     assert_eq!(error_code(response), 50303);
     assert_eq!(begun.elapsed(), Duration::from_millis(1500));
+}
+
+/// Another worker has the session after a renewal has said so; the first one's handler is cancelled, not only ignored.
+#[tokio::test(start_paused = true)]
+async fn a_handler_whose_lease_is_lost_is_cancelled() {
+    let memory = Memory::default();
+    let inbox = Inbox::over(memory.clone());
+    accept(&inbox, &message("s", 1)).await;
+    let slow = Recorder::default();
+    slow.will(Behaviour::Stall);
+    let _first = inbox.deliver_to(slow.clone()).sessions(1).start();
+    slow.called(1).await;
+    let quick = Recorder::default();
+    quick.will(Behaviour::Stall);
+    let _second = inbox.deliver_to(quick.clone()).start();
+    sleep(Duration::from_secs(2)).await;
+    memory.take_lanes_away();
+    quick.called(1).await;
+    assert_eq!(slow.finished(), 0);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!((slow.finished(), quick.finished()), (1, 0), "the first one is cancelled, the second goes on");
+    quick.will(Behaviour::Succeed);
+    quick.release();
+    idle(&inbox).await;
+    assert_eq!((numbers(&slow, "s"), numbers(&quick, "s")), (vec![1], vec![1]));
+}
+
+/// A lane that could not be renewed now, because its row is locked for example, is not lost.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_not_renewed_is_asked_for_again_and_not_lost() {
+    let memory = Memory::default();
+    let inbox = Inbox::over(memory.clone());
+    accept(&inbox, &message("s", 1)).await;
+    let recorder = Recorder::default();
+    recorder.will(Behaviour::Stall);
+    let _workers = inbox.deliver_to(recorder.clone()).lease(Duration::from_secs(12)).start();
+    recorder.called(1).await;
+    memory.state().unknown_renewals = 3;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((recorder.calls().len(), recorder.finished()), (1, 0));
+    assert_eq!(memory.state().unknown_renewals, 0);
+    recorder.release();
+    idle(&inbox).await;
+    assert_eq!(memory.state().claims, 1, "the lane was held all the time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_in_time_while_the_store_hangs() {
+    for with_handler in [false, true] {
+        let memory = Memory::default();
+        let inbox = Inbox::over(memory.clone());
+        let recorder = Recorder::default();
+        recorder.will(Behaviour::Stall);
+        accept(&inbox, &message("s", 1)).await;
+        let workers = inbox.deliver_to(recorder.clone()).start();
+        recorder.called(1).await;
+        memory.will(Mood::Hang);
+        if !with_handler {
+            recorder.release();
+        }
+        sleep(Duration::from_secs(5)).await;
+        let begun = Instant::now();
+        assert_eq!(workers.drain().await.left, None);
+        assert!(begun.elapsed() <= Duration::from_secs(22), "{:?}", begun.elapsed());
+    }
 }

@@ -4,8 +4,8 @@ use std::{fs, path::Path, time::Duration};
 
 use rusqlite::Connection;
 use tencent_desk_webhook::{
-    inbox::Inbox,
-    testing::{Behaviour, Recorder},
+    inbox::{Filter, Inbox},
+    testing::{APP, Behaviour, Recorder},
 };
 
 use crate::places::{Folder, accept, deliver, idle, message, numbers};
@@ -68,7 +68,7 @@ async fn a_file_of_the_first_release_opens() {
     let inbox = Inbox::open(&path).await.unwrap().duplicate_horizon(Duration::MAX);
     let stats = inbox.stats().await.unwrap();
     assert_eq!((stats.retrying, stats.waiting, stats.dead), (1, 1, 1));
-    let letter = inbox.dead_letters(0, 10).await.unwrap().remove(0);
+    let letter = inbox.dead_letters(&Filter::all(), 0, 10).await.unwrap().remove(0);
     assert_eq!(letter.event, Some(message("dead", 1)));
     assert_eq!((letter.attempts, &*letter.error), (1, "told to fail permanently"));
     accept(&inbox, &message("done", 1)).await;
@@ -80,6 +80,18 @@ async fn a_file_of_the_first_release_opens() {
     assert_eq!(numbers(&recorder, "failing"), [1, 2]);
     assert_eq!(numbers(&recorder, "dead"), [1]);
     let _ = workers.drain().await;
+}
+
+/// Its rows do not say whose they are.
+#[tokio::test]
+async fn everything_of_a_session_is_deleted_from_a_file_of_the_first_release() {
+    let folder = Folder::new();
+    let path = folder.join("desk.db");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inbox-v1.db"), &path).unwrap();
+    let inbox = Inbox::open(&path).await.unwrap();
+    assert_eq!(inbox.forget_session(APP, "failing").await.unwrap(), 2);
+    assert_eq!(inbox.forget_session(APP, "dead").await.unwrap(), 1);
+    assert_eq!(inbox.stats().await.unwrap(), Default::default());
 }
 
 /// How the fixture was made, in a form that goes on compiling.
@@ -115,7 +127,7 @@ async fn an_event_that_cannot_be_read_becomes_a_dead_letter() {
     let recorder = Recorder::default();
     let workers = deliver(&inbox, &recorder);
     assert_eq!(idle(&inbox).await.dead, 1);
-    let letter = inbox.dead_letters(0, 1).await.unwrap().remove(0);
+    let letter = inbox.dead_letters(&Filter::all(), 0, 1).await.unwrap().remove(0);
     assert_eq!((letter.event, &*letter.json), (None, "{"));
     assert!(letter.error.contains("cannot be read"), "{}", letter.error);
     assert_eq!(numbers(&recorder, "s"), [2]);

@@ -10,7 +10,21 @@ mod promises;
 
 mod operations;
 
+mod operator;
+
 mod files;
+
+mod paths;
+
+mod damage;
+
+mod completion;
+
+mod backup;
+
+mod upkeep;
+
+mod syncs;
 
 mod schemas;
 
@@ -18,17 +32,35 @@ mod memory;
 
 mod dispatcher;
 
+mod retries;
+
+mod poison;
+
+mod limits;
+
+mod progress;
+
+mod deliveries;
+
 mod wrapped;
 
 mod process;
 
 mod crashes;
 
+mod aborts;
+
+mod receipts;
+
 mod outages;
 
 mod fleet;
 
 mod tls;
+
+mod leases;
+
+mod poolers;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 #[path = "../all/log.rs"]

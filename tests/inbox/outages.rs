@@ -8,15 +8,16 @@ use std::{
     time::Duration,
 };
 
+use tencent_desk_webhook::{inbox::Inbox, testing::Recorder};
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
     task::AbortHandle,
     time::sleep,
 };
 
 use crate::{
-    places::{Folder, until},
+    places::{Folder, accept, message, unique, until},
     process::{Process, Senders, check, delivered, deliveries, errors, example, free_port, send},
     server::Server,
 };
@@ -93,6 +94,32 @@ async fn postgres_stands_still_and_goes_on() {
     .await;
 }
 
+/// Two megabytes a second: all that 64 sessions have would take longer than an answer may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_events_are_delivered_over_a_slow_line() {
+    let Some(server) = Server::start("") else { return };
+    let inbox = Inbox::connect(&server.url()).await.unwrap();
+    let mut senders = tokio::task::JoinSet::new();
+    for session in 0..64 {
+        let inbox = inbox.clone();
+        senders.spawn(async move {
+            for number in 0..4 {
+                let mut event = message(&format!("s{session}"), number);
+                event.cloud_custom_data = Some("x".repeat(120_000));
+                accept(&inbox, &event).await;
+            }
+        });
+    }
+    senders.join_all().await;
+    let line = Line::slow_to(server.port, 2_000_000).await;
+    let inbox = Inbox::connect(&server.url_at(line.port)).await.unwrap();
+    let recorder = Recorder::default();
+    let workers = inbox.deliver_to(recorder.clone()).start();
+    until("all are delivered", async || recorder.events().len() >= 64 * 4).await;
+    assert_eq!(recorder.events().len(), 64 * 4, "each once");
+    let _ = workers.drain().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_connection_is_cut() {
     let Some(mut server) = Server::start("") else { return };
@@ -114,6 +141,11 @@ struct Line {
 
 impl Line {
     async fn to(server: u16) -> Self {
+        Self::slow_to(server, u64::MAX).await
+    }
+
+    /// So many bytes a second come back through it.
+    async fn slow_to(server: u16, rate: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let line = Self { port: listener.local_addr().unwrap().port(), connections: Arc::default() };
         let connections = Arc::clone(&line.connections);
@@ -121,7 +153,22 @@ impl Line {
             loop {
                 let mut near = listener.accept().await.unwrap().0;
                 let mut far = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                let task = tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+                let task = tokio::spawn(async move {
+                    if rate == u64::MAX {
+                        let _ = copy_bidirectional(&mut near, &mut far).await;
+                        return;
+                    }
+                    let ((mut from_near, mut to_near), (mut from_far, mut to_far)) =
+                        (near.into_split(), far.into_split());
+                    let _ = tokio::join!(tokio::io::copy(&mut from_near, &mut to_far), async {
+                        let mut buffer = vec![0; 64 * 1024];
+                        while let Ok(read @ 1..) = from_far.read(&mut buffer).await {
+                            sleep(Duration::from_secs_f64(read as f64 / rate as f64)).await;
+                            to_near.write_all(&buffer[..read]).await?;
+                        }
+                        to_near.shutdown().await
+                    });
+                });
                 connections.lock().unwrap().push(task.abort_handle());
             }
         });
@@ -169,11 +216,11 @@ async fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
 }
 
 /// Four megabytes.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(pub(crate) PathBuf);
 
 impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let path = std::env::temp_dir().join(format!("desk-disk-{}", std::process::id()));
+    pub(crate) fn mount() -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("desk-disk-{}", unique()));
         fs::create_dir_all(&path).unwrap();
         if mount(&path) {
             return Some(Self(path));

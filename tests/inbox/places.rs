@@ -9,7 +9,7 @@ use std::{
 
 use tencent_desk_webhook::{
     Deliver as _, Event,
-    inbox::{Inbox, Stats, Workers},
+    inbox::{Inbox, InboxError, Stats, Workers},
     testing::{Recorder, event},
 };
 use tokio::time::{sleep, timeout};
@@ -49,11 +49,23 @@ pub(crate) enum Place {
     Schema(&'static Server, String),
 }
 
-/// One of each engine that is there.
+/// One of each engine that is there; of one engine alone with `DESK_TEST_ENGINE=sqlite` or `postgres`.
 pub(crate) fn places() -> Vec<Place> {
     let mut places = vec![Place::File(Folder::new())];
     places.extend(server::shared().map(|server| Place::Schema(server, format!("desk_{}", unique()))));
+    if let Ok(engine) = std::env::var("DESK_TEST_ENGINE") {
+        places.retain(|place| place.name() == engine);
+    }
     places
+}
+
+/// For a test of its own for each engine.
+pub(crate) fn postgres() -> Option<Place> {
+    places().into_iter().find(|place| place.name() == "postgres")
+}
+
+pub(crate) fn sqlite() -> Place {
+    places().remove(0)
 }
 
 impl Place {
@@ -64,7 +76,15 @@ impl Place {
         }
     }
 
-    /// What the example takes as `DESK_INBOX`.
+    /// As an operator's process would open it, while the first one delivers.
+    pub(crate) async fn operate(&self) -> Result<Inbox, InboxError> {
+        match self {
+            Self::File(folder) => Inbox::operate(folder.join("desk.db").to_str().unwrap()).await,
+            Self::Schema(server, schema) => Inbox::operate_in(&server.url(), schema).await,
+        }
+    }
+
+    /// What the example takes as `DESK_INBOX`. Each call makes another database in PostgreSQL.
     pub(crate) fn address(&self) -> String {
         match self {
             Self::File(folder) => folder.join("desk.db").display().to_string(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tencent_desk_webhook::{
     Webhook,
+    inbox::Filter,
     testing::{Behaviour, Recorder, error_code, event, verifier},
 };
 use tokio::task::JoinSet;
@@ -41,8 +42,8 @@ async fn a_repeat_is_acknowledged_and_not_stored_again() {
         let inbox = place.open().await;
         let mut first = message("s", 1);
         first.request_id = Some("r-1".to_owned());
-        let mut same_request = message("s", 2);
-        same_request.request_id = first.request_id.clone();
+        let mut same_request = first.clone();
+        same_request.cloud_custom_data = Some("of no account".to_owned());
         let mut other_request = first.clone();
         other_request.request_id = Some("r-2".to_owned());
         let mut no_request = first.clone();
@@ -82,6 +83,33 @@ async fn a_repeat_is_acknowledged_and_not_stored_again() {
             "{}: the first, another session's, another app's",
             place.name()
         );
+    }
+}
+
+/// A `RequestID` that comes with different events makes none of them a duplicate; with the same event it does.
+#[tokio::test]
+async fn different_events_with_one_request_id_are_all_delivered() {
+    for place in places() {
+        let inbox = place.open().await;
+        let names = ["SessionUserEnd", "SessionEnd", "SatisfactionSelected"];
+        for _ in 0..2 {
+            for name in names {
+                let mut event = event(name).session("s").build();
+                event.request_id = Some("r-1".to_owned());
+                accept(&inbox, &event).await;
+            }
+        }
+        let mut later = event(names[1]).session("s").build();
+        later.request_id = Some("r-1".to_owned());
+        later.time += Duration::from_millis(1);
+        accept(&inbox, &later).await;
+        let recorder = Recorder::default();
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        let delivered: Vec<String> =
+            recorder.events().iter().map(|event| event.name.as_str().to_owned()).collect();
+        assert_eq!(delivered, [names[0], names[1], names[2], names[1]], "{}", place.name());
+        let _ = workers.drain().await;
     }
 }
 
@@ -198,7 +226,7 @@ async fn what_fails_too_often_or_for_good_becomes_a_dead_letter() {
             let told = recorder.late_failures();
             assert_eq!(told.len(), 1, "{} {session}", place.name());
 
-            let letters = inbox.dead_letters(0, 100).await.unwrap();
+            let letters = inbox.dead_letters(&Filter::all(), 0, 100).await.unwrap();
             let letter = letters.last().unwrap();
             assert_eq!(letter.event.as_ref(), Some(&message(session, 1)));
             assert_eq!((letter.attempts as usize, &letter.error), (attempts, &told[0].1));

@@ -71,15 +71,33 @@ impl Server {
 
     /// The URL of a database of one's own.
     pub(crate) fn database(&self, name: &str) -> String {
-        self.sql(&format!("CREATE DATABASE {name}"));
+        if self.sql(&format!("SELECT 1 FROM pg_database WHERE datname = '{name}'")).is_empty() {
+            self.sql(&format!("CREATE DATABASE {name}"));
+        }
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
     }
 
-    /// Starts it, and waits until it takes connections.
+    /// Starts it, and waits until it takes connections. What is left of one that was killed may keep it from starting at
+    /// first.
     pub(crate) fn up(&mut self) {
+        let begun = Instant::now();
+        loop {
+            let ended = |child: &mut Child| child.try_wait().unwrap().is_some();
+            if self.postmaster.as_mut().is_none_or(ended) {
+                self.postmaster = Some(self.postmaster());
+            }
+            if self.is_ready() {
+                return;
+            }
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not start: {}", log());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn postmaster(&self) -> Child {
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
-        let child = self
-            .command("postgres")
+        self.command("postgres")
             .arg("-D")
             .arg(self.data())
             .args([
@@ -95,14 +113,7 @@ impl Server {
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.postmaster = Some(child);
-        let begun = Instant::now();
-        while !self.is_ready() {
-            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not start: {}", log());
-            sleep(Duration::from_millis(20));
-        }
+            .unwrap()
     }
 
     fn is_ready(&self) -> bool {
@@ -139,28 +150,23 @@ impl Server {
 
     /// One statement or more; gives what it prints.
     pub(crate) fn sql(&self, statement: &str) -> String {
-        let output = self
-            .command("psql")
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "postgres",
-                "-qAt",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-c",
-            ])
-            .arg(statement)
-            .output()
-            .unwrap();
+        self.sql_in("postgres", statement)
+    }
+
+    pub(crate) fn sql_in(&self, database: &str, statement: &str) -> String {
+        let output = self.psql(database, statement).output().unwrap();
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn command(&self, program: &str) -> Command {
+    pub(crate) fn psql(&self, database: &str, statement: &str) -> Command {
+        let mut psql = self.command("psql");
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database])
+            .args(["-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement]);
+        psql
+    }
+
+    pub(crate) fn command(&self, program: &str) -> Command {
         let program = self.programs.join(program);
         let mut command = if is_root() {
             // PostgreSQL refuses to run as root.

@@ -29,9 +29,13 @@ fn certificates(server: &Path, roots: &Path) {
     give_away(server);
 }
 
+/// Whether the connection was encrypted. An empty `mode` stands for none.
 async fn connect(server: &Server, host: &str, mode: &str, roots: Option<&PathBuf>) -> Result<bool, String> {
     let roots = roots.map(|roots| format!("&sslrootcert={}", roots.display())).unwrap_or_default();
-    let url = format!("postgres://postgres@{host}:{}/postgres?sslmode={mode}{roots}", server.port);
+    let sslmode = if mode.is_empty() { String::new() } else { format!("&sslmode={mode}") };
+    // Names that no resolver knows lead here, too.
+    let url =
+        format!("postgres://postgres@{host}:{}/postgres?hostaddr=127.0.0.1{sslmode}{roots}", server.port);
     let inbox = Inbox::connect(&url).await.map_err(|error| error.to_string())?;
     accept(&inbox, &message(&format!("{host}{mode}{}", roots.len()), 1)).await;
     let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
@@ -52,8 +56,16 @@ async fn each_mode_asks_of_the_server_what_libpq_would() {
     let folder = Folder::new();
     let (roots, others) = (folder.join("roots.pem"), folder.join("others.pem"));
     // Without TLS.
-    for mode in ["disable", "prefer"] {
+    for mode in ["disable", "prefer", ""] {
         assert_eq!(connect(&server, "localhost", mode, None).await, Ok(false), "{mode}");
+    }
+    assert_eq!(connect(&server, "desk.test", "prefer", None).await, Ok(false));
+    for host in ["desk.test", "192.0.2.1"] {
+        let error = connect(&server, host, "", None).await.unwrap_err();
+        assert!(
+            error.contains("does not support TLS") && error.contains("sslmode=disable"),
+            "{host}: {error}"
+        );
     }
     for mode in ["require", "verify-ca", "verify-full"] {
         certificates(&server.data(), &others);
@@ -67,6 +79,11 @@ async fn each_mode_asks_of_the_server_what_libpq_would() {
     give_away(&server.data());
     server.up();
     for (mode, trusted, host, expected) in [
+        ("", None, "localhost", Some(true)),
+        ("", None, "desk.test", Some(true)),
+        ("", Some(&roots), "localhost", Some(true)),
+        ("", Some(&roots), "127.0.0.1", None),
+        ("", Some(&others), "localhost", None),
         ("disable", None, "localhost", Some(false)),
         ("prefer", None, "localhost", Some(true)),
         ("require", None, "127.0.0.1", Some(true)),

@@ -1,16 +1,20 @@
-//! A connection that comes back by itself.
+//! A connection that is made again when it breaks.
 
-use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
     sync::{Mutex, Notify},
-    task::AbortHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_postgres::{AsyncMessage, Client, Error, Row, Statement, error::SqlState, types::ToSql};
+use tokio_postgres::{Error, Row, error::SqlState};
 
-use super::{PATIENCE, schema, url::Target};
+pub(super) use super::session::{Ending, Step};
+use super::{
+    PATIENCE, schema,
+    session::{Abandoned, Session},
+    url::Target,
+};
 use crate::inbox::InboxError;
 
 /// How long the server may take for one thing; then the connection is given up. The server gives up a little earlier, so that
@@ -18,7 +22,7 @@ use crate::inbox::InboxError;
 const ANSWER: Duration = Duration::from_secs(10);
 const GIVE_UP: &str = "SET statement_timeout TO '9s'; SET idle_in_transaction_session_timeout TO '9s'";
 
-/// How long connecting may take, with all that is said first.
+/// How long connecting may take, with everything that is asked first.
 const CONNECTED: Duration = Duration::from_secs(5);
 
 const PAUSE: Duration = Duration::from_millis(50);
@@ -26,23 +30,42 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// One thing at a time on one connection.
 pub(super) struct Link {
     target: Arc<Target>,
-    /// The connection belongs to it, whoever asks for something first.
+    /// The connection belongs to it, whatever task uses it first.
     runtime: Handle,
-    /// What a new connection is told first.
+    /// What a new connection executes first.
     greeting: Arc<str>,
-    /// What is told after each transaction, to nobody in particular.
+    /// What is executed after each change, without waiting for it.
     notice: Option<String>,
     notified: Arc<Notify>,
     session: Mutex<Option<Session>>,
+    abandoned: Abandoned,
 }
 
-/// A statement and its parameters.
-pub(super) type Step<'a> = (&'static str, &'a [&'a (dyn ToSql + Sync)]);
-
-/// Why something could not be done, and whether it may be different the next time.
-struct Failure {
+/// Why something could not be done.
+#[derive(Debug)]
+pub(super) struct Failure {
     error: InboxError,
-    passes: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It may succeed on a new connection.
+    Passing,
+    /// A lock was held for too long.
+    Locked,
+    Lasting,
+}
+
+impl Failure {
+    fn lasting(text: &str) -> Self {
+        Self { error: InboxError::new(text), kind: Kind::Lasting }
+    }
+
+    /// Whether a lock was held for longer than the connection's `lock_timeout`.
+    pub(super) fn is_locked(&self) -> bool {
+        self.kind == Kind::Locked
+    }
 }
 
 impl From<Error> for Failure {
@@ -54,38 +77,73 @@ impl From<Error> for Failure {
             &SqlState::CRASH_SHUTDOWN,
             &SqlState::CANNOT_CONNECT_NOW,
         ];
-        // What has no code is about the connection.
-        let passes = error.code().is_none_or(|code| again.contains(&code));
-        Self { error: InboxError::caused("PostgreSQL could not do it", &error), passes }
+        let kind = match error.code() {
+            // What has no code is about the connection.
+            None => Kind::Passing,
+            Some(code) if again.contains(&code) => Kind::Passing,
+            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Kind::Locked,
+            Some(_) => Kind::Lasting,
+        };
+        Self { error: InboxError::caused("PostgreSQL could not do it", &error), kind }
+    }
+}
+
+impl From<Failure> for InboxError {
+    fn from(failure: Failure) -> Self {
+        failure.error
     }
 }
 
 impl Link {
     pub(super) fn new(target: Arc<Target>, greeting: &str, notice: Option<String>) -> Self {
-        let greeting = format!("{GIVE_UP}; {greeting}").into();
-        let runtime = Handle::current();
-        Self { target, runtime, greeting, notice, notified: Arc::default(), session: Mutex::default() }
+        Self {
+            target,
+            runtime: Handle::current(),
+            greeting: format!("{GIVE_UP}; {greeting}").into(),
+            notice,
+            notified: Arc::default(),
+            session: Mutex::default(),
+            abandoned: Abandoned::default(),
+        }
     }
 
-    /// Runs one statement.
-    pub(super) async fn run(&self, step: Step<'_>) -> Result<Vec<Row>, InboxError> {
-        self.all([step]).await.map(|[rows]| rows)
+    /// Executes one statement.
+    pub(super) async fn run(&self, step: Step<'_>) -> Result<Vec<Row>, Failure> {
+        Ok(self.all(&[step], Ending::Commit).await?.pop().unwrap_or_default())
     }
 
-    /// Runs statements as one transaction, if there are several, and gives the rows of each. If the connection breaks, or
-    /// the server asks for it, they are run again on a new one, for as long as [`PATIENCE`] lasts. So they may be run twice,
-    /// and have to bear it.
-    pub(super) async fn all<const N: usize>(
-        &self,
-        steps: [Step<'_>; N],
-    ) -> Result<[Vec<Row>; N], InboxError> {
+    /// Executes statements as one transaction, and returns the rows of each. Workers are notified if this connection does
+    /// that. May be executed twice, as [`all`](Self::all) says.
+    pub(super) async fn change(&self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
         let mut slot = self.session.lock().await;
+        let rows = self.repeatedly(&mut slot, steps, Ending::Commit).await?;
+        if let (Some(notice), Some(session)) = (&self.notice, &*slot) {
+            // Nothing waits for it, nor does a commit: PostgreSQL commits notices one at a time.
+            session.send(notice).await;
+        }
+        Ok(rows)
+    }
+
+    /// Executes statements, several as one transaction, and returns the rows of each. If the connection breaks, or the server
+    /// asks for it, they are executed again on a new one, for as long as [`PATIENCE`] lasts. So they may be executed twice,
+    /// and have to bear it.
+    pub(super) async fn all(&self, steps: &[Step<'_>], ending: Ending) -> Result<Vec<Vec<Row>>, Failure> {
+        let mut slot = self.session.lock().await;
+        self.repeatedly(&mut slot, steps, ending).await
+    }
+
+    async fn repeatedly(
+        &self,
+        slot: &mut Option<Session>,
+        steps: &[Step<'_>],
+        ending: Ending,
+    ) -> Result<Vec<Vec<Row>>, Failure> {
         let begun = Instant::now();
         loop {
-            match self.attempt(&mut slot, &steps).await {
+            match self.attempt(slot, steps, ending).await {
                 Ok(rows) => return Ok(rows),
-                Err(Failure { error, passes }) if !passes || begun.elapsed() >= PATIENCE => {
-                    return Err(error);
+                Err(failure) if failure.kind != Kind::Passing || begun.elapsed() >= PATIENCE => {
+                    return Err(failure);
                 }
                 Err(_) => sleep(PAUSE).await,
             }
@@ -94,141 +152,93 @@ impl Link {
 
     /// A session goes back into its slot only when all went well: what failed, or was dropped half-way, may have left a
     /// transaction open.
-    async fn attempt<const N: usize>(
+    async fn attempt(
         &self,
         slot: &mut Option<Session>,
-        steps: &[Step<'_>; N],
-    ) -> Result<[Vec<Row>; N], Failure> {
+        steps: &[Step<'_>],
+        ending: Ending,
+    ) -> Result<Vec<Vec<Row>>, Failure> {
         let mut session = match slot.take().filter(|session| !session.client.is_closed()) {
             Some(session) => session,
             None => self.connect().await?,
         };
-        let silent = |_| Failure { error: InboxError::new("PostgreSQL does not answer"), passes: false };
-        let rows = timeout(ANSWER, session.run(steps)).await.map_err(silent)??;
-        if let Some(notice) = self.notice.as_ref().filter(|_| N > 1) {
-            // Nobody waits for it, nor does a commit: PostgreSQL commits notices one at a time.
-            let _ = send(session.client.batch_execute(notice)).await;
-        }
+        let silent = |_| Failure::lasting("PostgreSQL does not answer");
+        let rows = timeout(ANSWER, session.run(steps, ending)).await.map_err(silent)??;
         *slot = Some(session);
         Ok(rows)
     }
 
-    /// Ends when another process, or this one, has given notice.
+    /// Ends when this process or another has sent a notice.
     pub(super) async fn notified(&self) {
         self.notified.notified().await;
     }
 
-    /// Makes what the statements need.
-    pub(super) async fn prepare(&self, schema: &str) -> Result<(), InboxError> {
+    /// Makes what the statements need, or with `only_check` looks whether it is there.
+    pub(super) async fn prepare(&self, schema: &str, only_check: bool) -> Result<(), InboxError> {
         let failed = |error: &InboxError| {
             InboxError::caused(format_args!("the inbox in schema {schema} cannot be used"), error)
         };
         let mut session = self.connect().await.map_err(|failure| failed(&failure.error))?;
-        let version = schema::prepare(&mut session.client, schema).await;
-        let version = version.map_err(|error| failed(&Failure::from(error).error))?;
-        schema::check_version(version, schema)?;
+        let prepared = if only_check {
+            schema::check(&mut session.client, schema).await
+        } else {
+            schema::prepare(&mut session.client, schema).await
+        };
+        prepared.map_err(|error| failed(&error))?;
         *self.session.lock().await = Some(session);
         Ok(())
     }
 
+    /// # Errors
+    ///
+    /// When this connection and `other` are served by the same process of the server, or either by changing ones: then a
+    /// pooler shares connections between transactions.
+    pub(super) async fn check_pooler(&self, other: &Self) -> Result<(), InboxError> {
+        let (mut ours, mut theirs) = (self.session.lock().await, other.session.lock().await);
+        let mut pairs = Vec::new();
+        for (slot, link) in [(&mut ours, self), (&mut theirs, other)] {
+            if slot.is_none() {
+                **slot = Some(link.connect().await?);
+            }
+        }
+        let (Some(one), Some(two)) = (&*ours, &*theirs) else { return Ok(()) };
+        for _ in 0..3 {
+            let failed = |error: Error| Failure::from(error);
+            pairs.push((one.backend().await.map_err(failed)?, two.backend().await.map_err(failed)?));
+        }
+        let is_direct = |pair: &(_, _)| pair.0 != pair.1 && *pair == pairs[0];
+        if pairs.iter().all(is_direct) {
+            return Ok(());
+        }
+        Err(InboxError::new(
+            "this PostgreSQL is reached through a pooler that shares connections between transactions, which breaks \
+             notifications and settings: connect to the server itself, or let the pooler share sessions (PgBouncer: \
+             pool_mode = session)",
+        ))
+    }
+
     async fn connect(&self) -> Result<Session, Failure> {
         let (target, greeting) = (Arc::clone(&self.target), Arc::clone(&self.greeting));
-        let notified = Arc::clone(&self.notified);
-        let connecting = self.runtime.spawn(timeout(CONNECTED, Session::open(target, greeting, notified)));
-        let failed = |text, passes| Failure { error: InboxError::new(text), passes };
-        let connected = connecting
-            .await
-            .map_err(|_| failed("the runtime in which the inbox was made has shut down", false))?;
-        let session =
-            connected.map_err(|_| failed("PostgreSQL takes connections and does not answer", false))??;
+        let opening = Session::open(target, greeting, Arc::clone(&self.notified), self.abandoned.clone());
+        let connecting = self.runtime.spawn(timeout(CONNECTED, opening));
+        let gone = |_| Failure::lasting("the runtime in which the inbox was made has shut down");
+        let silent = |_| Failure::lasting("PostgreSQL takes connections and does not answer");
+        let connected = connecting.await.map_err(gone)?.map_err(silent)?;
+        let session = connected.map_err(|error| advise(error.into()))?;
         // There may have been something while there was no connection.
         self.notified.notify_one();
         Ok(session)
     }
 }
 
-struct Session {
-    client: Client,
-    statements: HashMap<&'static str, Statement>,
-    driver: AbortHandle,
-}
-
-impl Session {
-    async fn open(target: Arc<Target>, greeting: Arc<str>, notified: Arc<Notify>) -> Result<Self, Error> {
-        let (client, mut connection) = target.config.connect(target.tls.clone()).await?;
-        let driver = tokio::spawn(async move {
-            // It ends with an error that the client gets, too.
-            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-                if let AsyncMessage::Notification(_) = message {
-                    notified.notify_one();
-                }
-            }
-        });
-        let session = Self { client, statements: HashMap::new(), driver: driver.abort_handle() };
-        session.client.batch_execute(&greeting).await?;
-        Ok(session)
+/// The most likely failure of a first start over a network comes with what to do.
+fn advise(failure: Failure) -> Failure {
+    if !failure.error.to_string().contains("does not support TLS") {
+        return failure;
     }
-
-    async fn run<const N: usize>(&mut self, steps: &[Step<'_>; N]) -> Result<[Vec<Row>; N], Error> {
-        for (text, _) in steps {
-            if !self.statements.contains_key(text) {
-                let statement = self.client.prepare(text).await?;
-                self.statements.insert(text, statement);
-            }
-        }
-        let client = &self.client;
-        let mut rows = [const { Vec::new() }; N];
-        if let ([row], [(text, parameters)]) = (&mut rows[..], &steps[..]) {
-            *row = client.query(&self.statements[text], parameters).await?;
-            return Ok(rows);
-        }
-        let mut queries = Vec::with_capacity(N);
-        let begin = send(client.batch_execute("BEGIN")).await;
-        for (text, parameters) in steps {
-            queries.push(send(client.query(&self.statements[text], parameters)).await);
-        }
-        let commit = send(client.batch_execute("COMMIT")).await;
-
-        begin.answer().await?;
-        let mut failed = None;
-        for (rows, query) in rows.iter_mut().zip(queries) {
-            match query.answer().await {
-                Ok(found) => *rows = found,
-                // The first one tells why; those after it fail because it has.
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        let committed = commit.answer().await;
-        failed.map_or(committed, Err).map(|()| rows)
-    }
-}
-
-/// Without this a connection would stay until the server has answered all that nobody waits for any more.
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-/// A request that is on its way: tokio-postgres sends at the first poll.
-enum Sent<F: Future> {
-    Answered(F::Output),
-    Waiting(Pin<Box<F>>),
-}
-
-async fn send<F: Future>(request: F) -> Sent<F> {
-    let mut request = Box::pin(request);
-    match poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx))).await {
-        Poll::Ready(answer) => Sent::Answered(answer),
-        Poll::Pending => Sent::Waiting(request),
-    }
-}
-
-impl<F: Future> Sent<F> {
-    async fn answer(self) -> F::Output {
-        match self {
-            Self::Answered(answer) => answer,
-            Self::Waiting(request) => request.await,
-        }
-    }
+    let error = InboxError::new(format!(
+        "{}: switch TLS on there, or add sslmode=disable to the URL if everything on the way may read what it sends",
+        failure.error
+    ));
+    Failure { error, kind: Kind::Lasting }
 }

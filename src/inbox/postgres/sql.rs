@@ -22,31 +22,54 @@ pub(super) const STORE: &str = "
     )
     SELECT key FROM remembered";
 
+/// Epochs are microseconds, so that what a crash of the server undoes is not given out again; the sequence tells claims of one
+/// microsecond apart. Returns with each lane the claim that held it before, if that has not given it back.
 pub(super) const CLAIM: &str = "
-    UPDATE lane SET due = now() + make_interval(secs => $2), epoch = nextval('epoch')
-    WHERE lane = ANY (ARRAY (
-        SELECT lane FROM lane WHERE due <= now() ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED
-    ))
-    RETURNING lane, epoch";
+    WITH due AS MATERIALIZED (
+        SELECT lane, due, epoch, alone FROM lane WHERE due <= now() AND NOT EXISTS (SELECT FROM setting WHERE paused)
+        ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE lane SET due = now() + make_interval(secs => $2), alone = false, epoch = greatest(
+        lane.epoch + 1,
+        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1024 + (nextval('epoch') & 1023)
+    )
+    FROM due WHERE lane.lane = due.lane AND lane.lane = ANY (ARRAY (SELECT lane FROM due))
+    RETURNING lane.lane, lane.epoch, due.due, due.epoch, due.alone, lane.careful";
 
+/// The first events of each lane, so many of each, and so many bytes in all and of each lane; but at least one in all. First
+/// events come first, so that a few lanes with much do not keep others from being read.
 pub(super) const READ: &str = "
-    SELECT claimed.lane, first.id, first.attempts, first.json
-    FROM unnest($1::bytea[]) AS claimed (lane)
-    CROSS JOIN LATERAL (
-        SELECT id, attempts, json FROM event WHERE event.lane = claimed.lane ORDER BY id LIMIT $2
-    ) AS first
-    ORDER BY first.id";
+    SELECT lane, id, attempts, extract(epoch FROM now() - failing)::double precision, crashes, alone, stored, json
+    FROM (
+        SELECT claimed.lane, number, first.*,
+            sum(size) OVER (ORDER BY place, number ROWS UNBOUNDED PRECEDING) AS total,
+            sum(size) OVER (PARTITION BY number ORDER BY place ROWS UNBOUNDED PRECEDING) AS of_lane
+        FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS claimed (lane, most, number)
+        CROSS JOIN LATERAL (
+            SELECT id, attempts, failing, crashes, alone, stored, json, octet_length(json)::bigint AS size,
+                row_number() OVER (ORDER BY id) AS place
+            FROM event WHERE event.lane = claimed.lane ORDER BY id LIMIT claimed.most
+        ) AS first
+    ) AS sized
+    WHERE (total <= $3::bigint OR (number = 1 AND place = 1)) AND (of_lane <= $4::bigint OR place = 1)
+    ORDER BY number, place";
 
-/// Of claims in the order of their lanes.
+/// Of claims in the order of their lanes: which are renewed, and which are held still, though their rows are locked just now.
 pub(super) const RENEW: &str = "
-    UPDATE lane SET due = now() + make_interval(secs => $3)
-    WHERE lane = ANY (ARRAY (
+    WITH held AS MATERIALIZED (
         SELECT held.lane FROM unnest($1::bytea[], $2::bigint[]) AS claim (lane, epoch)
         CROSS JOIN LATERAL (
-            SELECT lane.lane FROM lane WHERE lane.lane = claim.lane AND lane.epoch = claim.epoch FOR UPDATE
+            SELECT lane.lane FROM lane
+            WHERE lane.lane = claim.lane AND lane.epoch = claim.epoch FOR NO KEY UPDATE SKIP LOCKED
         ) AS held
-    ))
-    RETURNING lane, epoch";
+    ), renewed AS (
+        UPDATE lane SET due = now() + make_interval(secs => $3) WHERE lane = ANY (ARRAY (SELECT lane FROM held))
+        RETURNING lane
+    )
+    SELECT claim.lane, claim.epoch,
+        EXISTS (SELECT FROM renewed WHERE renewed.lane = claim.lane),
+        EXISTS (SELECT FROM lane WHERE lane.lane = claim.lane AND lane.epoch = claim.epoch OFFSET 0)
+    FROM unnest($1::bytea[], $2::bigint[]) AS claim (lane, epoch)";
 
 /// The fence: locks those of the lanes that are still held by these claims, which come in the order of their lanes.
 pub(super) const HOLD: &str = "
@@ -56,6 +79,24 @@ pub(super) const HOLD: &str = "
         WHERE lane.lane = claim.lane AND lane.epoch = claim.epoch FOR UPDATE
     ) AS held";
 
+/// Of these claims those whose lanes are locked.
+pub(super) const BUSY_LANES: &str = "
+    WITH free AS MATERIALIZED (
+        SELECT free.lane FROM unnest($1::bytea[], $2::bigint[]) AS claim (lane, epoch)
+        CROSS JOIN LATERAL (
+            SELECT lane.lane FROM lane
+            WHERE lane.lane = claim.lane AND lane.epoch = claim.epoch FOR UPDATE SKIP LOCKED
+        ) AS free
+    )
+    SELECT claim.lane, claim.epoch FROM unnest($1::bytea[], $2::bigint[]) AS claim (lane, epoch)
+    WHERE claim.lane NOT IN (SELECT lane FROM free)
+        AND EXISTS (SELECT FROM lane WHERE lane.lane = claim.lane AND lane.epoch = claim.epoch OFFSET 0)";
+
+/// Of these events those that are locked, by the transaction of a handler with a receipt for instance.
+pub(super) const BUSY_EVENTS: &str = "
+    WITH free AS MATERIALIZED (SELECT id FROM event WHERE id = ANY ($1::bigint[]) FOR UPDATE SKIP LOCKED)
+    SELECT id FROM event WHERE id = ANY ($1::bigint[]) AND id NOT IN (SELECT id FROM free)";
+
 pub(super) const DELETE: &str = "
     DELETE FROM event WHERE id = ANY (ARRAY (
         SELECT done.id FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS done (lane, epoch, id)
@@ -63,6 +104,18 @@ pub(super) const DELETE: &str = "
             SELECT FROM lane WHERE lane.lane = done.lane AND lane.epoch = done.epoch OFFSET 0
         ) AS held
     ))";
+
+pub(super) const ARCHIVE: &str = "
+    WITH gone AS (
+        DELETE FROM event WHERE id = ANY (ARRAY (
+            SELECT done.id FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS done (lane, epoch, id)
+            CROSS JOIN LATERAL (
+                SELECT FROM lane WHERE lane.lane = done.lane AND lane.epoch = done.epoch OFFSET 0
+            ) AS held
+        ))
+        RETURNING id, lane, stored, json
+    )
+    INSERT INTO archive (id, lane, stored, json) SELECT id, lane, stored, json FROM gone";
 
 pub(super) const BURY: &str = "
     WITH dead AS MATERIALIZED (
@@ -87,14 +140,15 @@ pub(super) const NOTE_FAILURE: &str = "
             SELECT FROM lane WHERE lane.lane = failed.lane AND lane.epoch = failed.epoch OFFSET 0
         ) AS held
     )
-    UPDATE event SET attempts = failed.attempts, error = failed.error
+    UPDATE event SET attempts = failed.attempts, error = failed.error, failing = coalesce(failing, now())
     FROM failed WHERE event.id = failed.id AND event.id = ANY (ARRAY (SELECT id FROM failed))";
 
-/// A lane without events goes; the next event makes it anew.
+/// A lane without events goes; the next event makes it anew. One with less to be careful about comes nearer to being trusted.
 pub(super) const RELEASE: &str = "
     WITH released AS MATERIALIZED (
-        SELECT released.lane, released.after, held.more
-        FROM unnest($1::bytea[], $2::bigint[], $3::double precision[]) AS released (lane, epoch, after)
+        SELECT released.lane, released.after, released.worked, held.more
+        FROM unnest($1::bytea[], $2::bigint[], $3::double precision[], $4::boolean[])
+            AS released (lane, epoch, after, worked)
         CROSS JOIN LATERAL (
             SELECT EXISTS (SELECT FROM event WHERE event.lane = lane.lane) AS more FROM lane
             WHERE lane.lane = released.lane AND lane.epoch = released.epoch OFFSET 0
@@ -102,39 +156,10 @@ pub(super) const RELEASE: &str = "
     ), gone AS (
         DELETE FROM lane WHERE lane = ANY (ARRAY (SELECT lane FROM released WHERE NOT more))
     )
-    UPDATE lane SET due = now() + make_interval(secs => after), epoch = NULL
+    UPDATE lane SET due = now() + make_interval(secs => after), epoch = NULL, alone = false,
+        careful = greatest(careful - worked::integer, 0)
     FROM released
     WHERE lane.lane = released.lane AND lane.lane = ANY (ARRAY (SELECT lane FROM released WHERE more))";
-
-/// All that wait, sessions that are held, those that have failed and are not held, dead letters, and the oldest's age in
-/// seconds.
-pub(super) const STATS: &str = "
-    SELECT (SELECT count(*) FROM event),
-        (SELECT count(*) FROM lane WHERE epoch IS NOT NULL AND due > now()),
-        (SELECT count(*) FROM event JOIN lane USING (lane)
-            WHERE attempts > 0 AND (epoch IS NULL OR due <= now())),
-        (SELECT count(*) FROM dead_letter),
-        extract(epoch FROM now() - (SELECT stored FROM event ORDER BY id LIMIT 1))::double precision";
-
-pub(super) const DEAD_LETTERS: &str = "
-    SELECT id, attempts, error, json, stored, died FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2";
-
-pub(super) const REQUEUE: &str = "
-    WITH revived AS (DELETE FROM dead_letter WHERE id = $1 RETURNING id, lane, stored, json)
-    INSERT INTO event (id, lane, stored, json) SELECT id, lane, stored, json FROM revived RETURNING id";
-
-/// After [`REQUEUE`]: whoever gave the lane up meanwhile did not see the event. What else waits in the lane need not wait for
-/// its retry.
-pub(super) const REOPEN: &str = "
-    INSERT INTO lane (lane) SELECT lane FROM event WHERE id = $1
-    ON CONFLICT (lane) DO UPDATE SET due = CASE WHEN lane.epoch IS NULL THEN now() ELSE lane.due END";
-
-/// Some at a time.
-pub(super) const PURGE: &str = "
-    DELETE FROM dead_letter WHERE id = ANY (ARRAY (
-        SELECT id FROM dead_letter WHERE died <= now() - make_interval(secs => $1) LIMIT 1000
-    ))
-    RETURNING id";
 
 /// Of the next few thousand keys those that are old and of nothing that is still there. Gives the last old one, if there may
 /// be more behind it, and how many are gone. Numbers ascend with the time, so the young ones are never looked at.

@@ -34,10 +34,10 @@ impl Mode {
             "require" => Self::Require,
             "verify-ca" => Self::VerifyCa,
             "verify-full" => Self::VerifyFull,
-            other => {
-                return Err(InboxError::new(format!(
-                    "sslmode {other:?} is none of disable, prefer, require, verify-ca and verify-full"
-                )));
+            _ => {
+                return Err(InboxError::new(
+                    "sslmode has to be disable, prefer, require, verify-ca or verify-full",
+                ));
             }
         })
     }

@@ -1,11 +1,15 @@
-//! Which sessions have waiting events. Only this process delivers them, so it is kept in memory, and read from the file once.
+//! Which lanes have waiting events. Only this process delivers them, so it is kept in memory, and read from the file once.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
-use crate::inbox::store::{Claim, EVENTS_AT_ONCE, LaneKey, Outcome};
+use super::{
+    crashes::Suspects,
+    queue::{Entry, Queue, Totals},
+};
+use crate::inbox::store::{CLAIM_BYTES, Claim, LaneKey, Outcome};
 
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
@@ -14,53 +18,108 @@ pub(super) struct Lanes {
     due: BTreeSet<(Instant, i64, LaneKey)>,
     /// Numbers what is due at the same instant, and claims.
     count: i64,
+    /// Claims of a later run have higher numbers.
+    run: i64,
+    totals: Totals,
+    pub(super) suspects: Suspects,
+    pub(super) paused: bool,
 }
 
 #[derive(Debug)]
 struct Lane {
-    events: VecDeque<i64>,
+    queue: Queue,
     due: (Instant, i64),
     epoch: Option<i64>,
     retrying: bool,
 }
 
+/// Claims of one run. The numbers of the runs are above.
+const RUN: i64 = 1 << 40;
+
 impl Lanes {
-    /// An event that was stored just now, after all others of its session.
-    pub(super) fn add(&mut self, key: LaneKey, id: i64, now: Instant) {
-        if let Some(lane) = self.lanes.get_mut(&key) {
-            lane.events.push_back(id);
-        } else {
-            self.insert(key, VecDeque::from([id]), now);
+    pub(super) fn of_run(run: i64) -> Self {
+        Self { run: run.saturating_mul(RUN), ..Self::default() }
+    }
+
+    /// An event that was stored just now, after all others of its lane.
+    pub(super) fn add(&mut self, key: LaneKey, entry: Entry, now: Instant) {
+        if !self.change(key, |lane| lane.queue.push(entry)) {
+            self.insert(key, entry, now);
         }
     }
 
     /// An event that belongs before some that came later.
-    pub(super) fn add_in_place(&mut self, key: LaneKey, id: i64, now: Instant) {
-        if let Some(lane) = self.lanes.get_mut(&key) {
-            let place = lane.events.partition_point(|other| *other < id);
-            lane.events.insert(place, id);
+    pub(super) fn add_in_place(&mut self, key: LaneKey, entry: Entry, now: Instant) {
+        let mut is_first = false;
+        let is_there = self.change(key, |lane| {
+            lane.queue.push_in_place(entry);
             // If a later one waits for its retry, this one need not; that one's attempts are not forgotten.
-            if place == 0 && lane.epoch.is_none() {
+            if lane.queue.is_first(entry.id) && lane.epoch.is_none() {
                 lane.retrying = false;
-                self.reschedule(key, now);
+                is_first = true;
             }
-        } else {
-            self.insert(key, VecDeque::from([id]), now);
+        });
+        if !is_there {
+            self.insert(key, entry, now);
+        } else if is_first {
+            self.reschedule(key, now);
         }
     }
 
-    fn insert(&mut self, key: LaneKey, events: VecDeque<i64>, now: Instant) {
+    /// Events that are not there any more.
+    pub(super) fn remove(&mut self, key: LaneKey, ids: &[i64], now: Instant) {
+        ids.iter().for_each(|id| self.suspects.clear(*id));
+        let mut was_first = false;
+        self.change(key, |lane| {
+            was_first = ids.iter().any(|id| lane.queue.is_first(*id));
+            ids.iter().for_each(|id| lane.queue.remove(*id));
+            if was_first && lane.epoch.is_none() {
+                lane.retrying = false;
+            }
+        });
+        let Some(lane) = self.lanes.get(&key).filter(|lane| lane.epoch.is_none()) else { return };
+        if lane.queue.is_empty() {
+            self.discard(key);
+        } else if was_first {
+            self.reschedule(key, now);
+        }
+    }
+
+    fn insert(&mut self, key: LaneKey, entry: Entry, now: Instant) {
         self.count += 1;
         let due = (now, self.count);
         self.due.insert((due.0, due.1, key));
-        self.lanes.insert(key, Lane { events, due, epoch: None, retrying: false });
+        let mut lane = Lane { queue: Queue::default(), due, epoch: None, retrying: false };
+        lane.queue.push(entry);
+        self.totals.add(lane.share());
+        self.lanes.insert(key, lane);
+    }
+
+    fn discard(&mut self, key: LaneKey) {
+        if let Some(lane) = self.lanes.remove(&key) {
+            self.due.remove(&(lane.due.0, lane.due.1, key));
+            self.totals.take(lane.share());
+        }
     }
 
     /// The lane's first event is to be tried again.
     pub(super) fn retry(&mut self, key: LaneKey, at: Instant) {
-        if let Some(lane) = self.lanes.get_mut(&key) {
-            lane.retrying = true;
+        if self.change(key, |lane| lane.retrying = true) {
             self.reschedule(key, at);
+        }
+    }
+
+    /// Lanes whose first event waits for its retry, with that event.
+    pub(super) fn retrying(&self) -> Vec<(LaneKey, i64)> {
+        let waits = |lane: &&Lane| lane.retrying && lane.epoch.is_none();
+        let first = |(key, lane): (&LaneKey, &Lane)| Some((*key, lane.queue.first()?));
+        self.lanes.iter().filter(|(_, lane)| waits(lane)).filter_map(first).collect()
+    }
+
+    /// Lets a lane go on whose first event waits for its retry.
+    pub(super) fn retry_now(&mut self, key: LaneKey, now: Instant) {
+        if self.lanes.get(&key).is_some_and(|lane| lane.retrying && lane.epoch.is_none()) {
+            self.reschedule(key, now);
         }
     }
 
@@ -72,23 +131,55 @@ impl Lanes {
         self.due.insert((at, self.count, key));
     }
 
-    /// Lanes that are due, the longest first, each with its first events.
+    /// Lanes that are due, the longest first, each with its first events, as far as a claim's bytes go.
     pub(super) fn claim(&mut self, limit: usize, now: Instant, lease: Duration) -> Vec<(Claim, Vec<i64>)> {
-        let due: Vec<LaneKey> =
-            self.due.iter().take_while(|(at, ..)| *at <= now).take(limit).map(|(.., key)| *key).collect();
-        due.into_iter()
-            .filter_map(|key| {
-                self.reschedule(key, now + lease);
-                let lane = self.lanes.get_mut(&key)?;
-                lane.epoch = Some(self.count);
-                let events = lane.events.iter().take(EVENTS_AT_ONCE).copied().collect();
-                Some((Claim { lane: key, epoch: self.count }, events))
-            })
-            .collect()
+        if self.paused || limit == 0 {
+            return Vec::new();
+        }
+        let (mut due, mut claimed_bytes) = (Vec::new(), 0);
+        for (.., key) in self.due.iter().take_while(|(at, ..)| *at <= now).take(limit) {
+            let Some(lane) = self.lanes.get(key) else { continue };
+            let (ids, bytes) = lane.queue.first_events();
+            if !due.is_empty() && claimed_bytes + bytes > CLAIM_BYTES {
+                break;
+            }
+            claimed_bytes += bytes;
+            due.push((*key, ids));
+        }
+        due.into_iter().map(|(key, ids)| (self.hold(key, now + lease), ids)).collect()
+    }
+
+    fn hold(&mut self, key: LaneKey, until: Instant) -> Claim {
+        self.reschedule(key, until);
+        let epoch = self.run + self.count;
+        self.change(key, |lane| lane.epoch = Some(epoch));
+        Claim { lane: key, epoch }
+    }
+
+    /// Claims these before all others that are due: the dispatcher delivers their first events alone.
+    pub(super) fn put_first(&mut self, keys: impl IntoIterator<Item = LaneKey>, now: Instant) {
+        for (place, key) in (i64::MIN..).zip(keys) {
+            if let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.due.0 <= now) {
+                self.due.remove(&(lane.due.0, lane.due.1, key));
+                lane.due = (now, place);
+                self.due.insert((now, place, key));
+            }
+        }
     }
 
     pub(super) fn is_held(&self, claim: &Claim) -> bool {
         self.lanes.get(&claim.lane).is_some_and(|lane| lane.epoch == Some(claim.epoch))
+    }
+
+    /// Whether the claim holds the lane, and the event is there still.
+    pub(super) fn holds(&self, claim: &Claim, id: i64) -> bool {
+        let lane = self.lanes.get(&claim.lane).filter(|lane| lane.epoch == Some(claim.epoch));
+        lane.is_some_and(|lane| lane.queue.has(id))
+    }
+
+    /// Whether a worker holds the lane now.
+    pub(super) fn is_busy(&self, key: LaneKey, now: Instant) -> bool {
+        self.lanes.get(&key).is_some_and(|lane| lane.epoch.is_some() && lane.due.0 > now)
     }
 
     pub(super) fn renew(&mut self, claim: &Claim, until: Instant) -> bool {
@@ -101,54 +192,115 @@ impl Lanes {
 
     /// Gives a lane back that was claimed.
     pub(super) fn release(&mut self, claim: &Claim, now: Instant) {
-        if self.is_held(claim) {
-            if let Some(lane) = self.lanes.get_mut(&claim.lane) {
-                lane.epoch = None;
-            }
+        if !self.is_held(claim) {
+            return;
+        }
+        self.change(claim.lane, |lane| lane.epoch = None);
+        if self.lanes.get(&claim.lane).is_some_and(|lane| lane.queue.is_empty()) {
+            self.discard(claim.lane);
+        } else {
             self.reschedule(claim.lane, now);
         }
     }
 
     /// What an outcome of a held lane says, once it was written.
     pub(super) fn finish(&mut self, outcome: &Outcome, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(&outcome.claim.lane) else { return };
-        let ended = |id: &i64| outcome.done.contains(id) || outcome.dead.iter().any(|dead| dead.id == *id);
-        let before = lane.events.len();
-        // They are the first ones, but for an event that was queued again meanwhile.
-        lane.events.retain(|id| !ended(id));
-        if lane.events.len() < before {
-            lane.retrying = false;
-        }
-        if !outcome.release {
-            return;
-        }
-        if lane.events.is_empty() {
-            self.due.remove(&(lane.due.0, lane.due.1, outcome.claim.lane));
-            self.lanes.remove(&outcome.claim.lane);
-            return;
-        }
-        lane.epoch = None;
-        match &outcome.retry {
-            Some((_, after)) => self.retry(outcome.claim.lane, now + *after),
-            None => self.reschedule(outcome.claim.lane, now),
+        outcome.done.iter().for_each(|id| self.suspects.clear(*id));
+        outcome.dead.iter().for_each(|dead| self.suspects.clear(dead.id));
+        let ended = || outcome.done.iter().copied().chain(outcome.dead.iter().map(|dead| dead.id));
+        self.change(outcome.claim.lane, |lane| {
+            lane.retrying &= !ended().any(|id| lane.queue.has(id));
+            ended().for_each(|id| lane.queue.remove(id));
+        });
+        if outcome.release {
+            self.release(&outcome.claim, now);
+            if let Some((_, after)) = &outcome.retry {
+                self.retry(outcome.claim.lane, now + *after);
+            }
         }
     }
 
-    /// Waiting, running and retrying.
-    pub(super) fn counts(&self, now: Instant) -> (u64, u64, u64) {
-        let (mut waiting, mut running, mut retrying) = (0_u64, 0, 0);
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Changes a lane, and the totals with it. `false`: there is no such lane.
+    fn change(&mut self, key: LaneKey, change: impl FnOnce(&mut Lane)) -> bool {
+        let Some(lane) = self.lanes.get_mut(&key) else { return false };
+        self.totals.take(lane.share());
+        change(lane);
+        self.totals.add(lane.share());
+        true
+    }
+}
+
+impl Lane {
+    /// What it adds to the totals.
+    fn share(&self) -> Totals {
+        let is_held = self.epoch.is_some();
         // A lane that is held may have no event left.
-        for lane in self.lanes.values().filter(|lane| !lane.events.is_empty()) {
-            let first = if lane.epoch.is_some() && lane.due.0 > now {
-                &mut running
-            } else if lane.retrying {
-                &mut retrying
-            } else {
-                &mut waiting
-            };
-            *first += 1;
-            waiting += lane.events.len() as u64 - 1;
+        let one = u64::from(!self.queue.is_empty());
+        Totals {
+            events: self.queue.len(),
+            bytes: self.queue.bytes(),
+            running: if is_held { one } else { 0 },
+            retrying: if !is_held && self.retrying { one } else { 0 },
         }
-        (waiting, running, retrying)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Entry, Lanes};
+    use crate::inbox::store::LaneKey;
+
+    /// Of 64 lanes with 16 events of 900 KiB each, which are 900 MiB.
+    #[test]
+    fn a_claim_brings_eight_megabytes_and_a_lane_one() {
+        let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
+        for id in 0..64 * 16 {
+            lanes.add(LaneKey([(id % 64) as u8; 16]), Entry { id, bytes: 900 << 10 }, now);
+        }
+        let ids = |lanes: &mut Lanes| -> Vec<Vec<i64>> {
+            lanes.claim(64, now, lease).into_iter().map(|(_, ids)| ids).collect()
+        };
+        assert_eq!(ids(&mut lanes), (0..9).map(|id| vec![id]).collect::<Vec<_>>());
+        assert_eq!(ids(&mut lanes)[0], [9], "those that were left come next");
+
+        // One that is larger than that comes alone.
+        let mut lanes = Lanes::default();
+        lanes.add(LaneKey([1; 16]), Entry { id: 1, bytes: 20 << 20 }, now);
+        lanes.add(LaneKey([2; 16]), Entry { id: 2, bytes: 1 }, now);
+        assert_eq!(ids(&mut lanes), [[1]]);
+        assert_eq!(ids(&mut lanes), [[2]]);
+    }
+
+    #[test]
+    fn totals_follow_every_change() {
+        let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
+        let (one, two) = (LaneKey([1; 16]), LaneKey([2; 16]));
+        for id in 1..=3 {
+            lanes.add(one, Entry { id, bytes: 10 }, now);
+        }
+        lanes.add(two, Entry { id: 4, bytes: 5 }, now);
+        lanes.retry(two, now + lease);
+        let sums = |lanes: &Lanes| {
+            let totals = lanes.totals();
+            (totals.events, totals.bytes, totals.running, totals.retrying)
+        };
+        assert_eq!(sums(&lanes), (4, 35, 0, 1));
+        let (claim, _) = lanes.claim(9, now, lease).remove(0);
+        assert_eq!(sums(&lanes), (4, 35, 1, 1));
+        lanes.remove(one, &[2], now);
+        lanes.remove(two, &[4], now);
+        assert_eq!(sums(&lanes), (2, 20, 1, 0));
+        assert!(lanes.holds(&claim, 1) && !lanes.holds(&claim, 2));
+        lanes.remove(one, &[1, 3], now);
+        assert_eq!(sums(&lanes), (0, 0, 0, 0));
+        lanes.release(&claim, now);
+        lanes.add_in_place(one, Entry { id: 3, bytes: 10 }, now);
+        assert_eq!(sums(&lanes), (1, 10, 0, 0));
     }
 }

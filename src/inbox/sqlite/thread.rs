@@ -1,54 +1,97 @@
 //! The one thread that touches the file, and does one thing after another.
 
-use std::{path::PathBuf, sync::mpsc, thread};
+use std::{
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
-use rusqlite::{Connection, ErrorCode, Transaction};
+use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
-use super::file::{self, Disk};
+use super::{
+    commit::{Change, failed},
+    file::Disk,
+};
 use crate::{inbox::InboxError, isolate::isolated};
 
-pub(super) struct Thread {
-    jobs: mpsc::Sender<Job>,
+/// What a thread works with.
+pub(super) trait Work: Send + 'static {
+    fn connection(&mut self) -> &mut Connection;
+
+    /// How long to wait for a job before there is something else to do.
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Something else to do, when no job has come.
+    fn tidy(&mut self) {}
+
+    /// Something else to do between two jobs.
+    fn tidy_a_little(&mut self) {}
 }
 
-type Job = Box<dyn FnOnce(&mut Disk) + Send>;
-
-/// What a transaction is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// It adds something, and survives the loss of power once it has ended.
-    Add,
-    /// It takes something away. It survives a crash of the process, and the loss of power once something is added after it.
-    Take,
+pub(super) struct Thread<W> {
+    jobs: mpsc::Sender<Job<W>>,
 }
 
-impl Thread {
-    /// Opens the file. The thread ends, and lets go of it, when this is dropped.
-    pub(super) async fn start(path: PathBuf) -> Result<Self, InboxError> {
-        let (jobs, queue) = mpsc::channel::<Job>();
+type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
+
+impl<W: Work> Thread<W> {
+    /// Opens the file, and returns what `open` has found in it. The thread ends, and lets go of the file, when this is
+    /// dropped.
+    pub(super) async fn start<T: Send + 'static>(
+        open: impl FnOnce() -> Result<(W, T), InboxError> + Send + 'static,
+    ) -> Result<(Self, T), InboxError> {
+        let (jobs, queue) = mpsc::channel::<Job<W>>();
         let (opened, result) = oneshot::channel();
         let work = move || {
-            let mut disk = match file::open(&path) {
-                Ok(disk) => disk,
+            let mut work = match open() {
+                Ok((work, found)) => {
+                    let _ = opened.send(Ok(found));
+                    work
+                }
                 Err(error) => {
                     let _ = opened.send(Err(error));
                     return;
                 }
             };
-            let _ = opened.send(Ok(()));
-            for job in queue {
-                // Who waits for it hears that there is no answer.
-                isolated(|| job(&mut disk));
+            while let Some(job) = next(&queue, &mut work) {
+                // If it panics its caller gets an error.
+                isolated(|| job(&mut work));
+                work.tidy_a_little();
             }
         };
         let failed = |error| InboxError::caused("the inbox's thread cannot be started", &error);
         thread::Builder::new().name("desk-inbox".to_owned()).spawn(work).map_err(failed)?;
-        result.await.unwrap_or_else(|_| Err(ended())).map(|()| Self { jobs })
+        result.await.unwrap_or_else(|_| Err(ended())).map(|found| (Self { jobs }, found))
     }
 
-    /// Runs `work` in a transaction that is committed if it succeeds, and then `after` with what it gave, before any other
-    /// work begins.
+    /// Runs `work` that changes nothing.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, InboxError> {
+        self.run(|disk| disk.connection().transaction().and_then(|file| work(&file)).map_err(failed)).await
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut W) -> Result<T, InboxError> + Send + 'static,
+    ) -> Result<T, InboxError> {
+        let (reply, result) = oneshot::channel();
+        let job: Job<W> = Box::new(move |disk| {
+            // It fails if the caller has gone.
+            let _ = reply.send(work(disk));
+        });
+        self.jobs.send(job).map_err(|_| ended())?;
+        result.await.map_err(|_| ended())?
+    }
+}
+
+impl Thread<Disk> {
+    /// Runs `work` in a transaction that is committed if it succeeds, and then `after` with its output, before any other
+    /// job begins.
     pub(super) async fn change<T, R>(
         &self,
         change: Change,
@@ -58,72 +101,20 @@ impl Thread {
     where
         R: Send + 'static,
     {
-        self.run(move |disk| {
-            if change == Change::Add && !disk.reserve.is_kept() {
-                carry_over(&disk.connection);
-                if !disk.reserve.keep() {
-                    return Err(InboxError::new("the disk is full"));
-                }
-            }
-            let mut result = commit(&mut disk.connection, change, &work);
-            if result.as_ref().is_err_and(is_full) && change == Change::Take && disk.reserve.spend() {
-                result = commit(&mut disk.connection, change, &work);
-            }
-            if result.as_ref().is_err_and(is_full) {
-                carry_over(&disk.connection);
-            }
-            result.map(after).map_err(failed)
-        })
-        .await
-    }
-
-    /// Runs `work` that changes nothing.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, InboxError> {
-        self.run(|disk| disk.connection.transaction().and_then(|file| work(&file)).map_err(failed)).await
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Disk) -> Result<T, InboxError> + Send + 'static,
-    ) -> Result<T, InboxError> {
-        let (reply, result) = oneshot::channel();
-        let job: Job = Box::new(move |disk| {
-            // Who has gone need not be told.
-            let _ = reply.send(work(disk));
-        });
-        self.jobs.send(job).map_err(|_| ended())?;
-        result.await.map_err(|_| ended())?
+        self.run(move |disk| disk.change(change, work).map(after)).await
     }
 }
 
-fn commit<T>(
-    connection: &mut Connection,
-    change: Change,
-    work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let level = if change == Change::Add { "FULL" } else { "NORMAL" };
-    connection.pragma_update(None, "synchronous", level)?;
-    let transaction = connection.transaction()?;
-    let output = work(&transaction)?;
-    transaction.commit()?;
-    Ok(output)
-}
-
-/// Empties the log into the file, where what was taken away has left room.
-fn carry_over(connection: &Connection) {
-    // It does what it can.
-    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-}
-
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-}
-
-fn failed(error: rusqlite::Error) -> InboxError {
-    InboxError::caused("SQLite could not do it", &error)
+/// Waits for a job, and does something else meanwhile.
+fn next<W: Work>(queue: &mpsc::Receiver<Job<W>>, work: &mut W) -> Option<Job<W>> {
+    while let Some(pause) = work.pause() {
+        match queue.recv_timeout(pause) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Timeout) => work.tidy(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    queue.recv().ok()
 }
 
 fn ended() -> InboxError {

@@ -1,0 +1,190 @@
+//! One connection to the server, with the statements that it has prepared.
+
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+};
+
+use tokio::{sync::Notify, task::AbortHandle};
+use tokio_postgres::{AsyncMessage, Client, Error, Row, SimpleQueryMessage, Statement, types::ToSql};
+
+use super::url::Target;
+
+/// A statement and its parameters.
+pub(super) type Step<'a> = (&'static str, &'a [&'a (dyn ToSql + Sync)]);
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Commit,
+    Rollback,
+}
+
+/// The server's ends of connections that were given up in the middle of something. One that waits for a synchronous standby
+/// does not notice that its client has gone, so the next connection ends it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Abandoned(Arc<Mutex<Vec<Backend>>>);
+
+impl Abandoned {
+    fn lock(&self) -> MutexGuard<'_, Vec<Backend>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A process of the server: its number and when it started, because numbers are reused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Backend {
+    pid: String,
+    started: String,
+}
+
+const WHO_AM_I: &str = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+
+pub(super) struct Session {
+    pub(super) client: Client,
+    statements: HashMap<&'static str, Statement>,
+    driver: AbortHandle,
+    backend: Option<Backend>,
+    is_busy: bool,
+    abandoned: Abandoned,
+}
+
+impl Session {
+    /// `greeting` is what a new connection executes first; `notified` is notified of each notification.
+    pub(super) async fn open(
+        target: Arc<Target>,
+        greeting: Arc<str>,
+        notified: Arc<Notify>,
+        abandoned: Abandoned,
+    ) -> Result<Self, Error> {
+        let (client, mut connection) = target.config.connect(target.tls.clone()).await?;
+        let driver = tokio::spawn(async move {
+            // It ends with an error that the client gets, too.
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notification(_) = message {
+                    notified.notify_one();
+                }
+            }
+        });
+        let driver = driver.abort_handle();
+        let mut session =
+            Self { client, statements: HashMap::new(), driver, backend: None, is_busy: false, abandoned };
+        session.client.batch_execute(&greeting).await?;
+        session.backend = session.backend().await?;
+        session.end_abandoned().await;
+        Ok(session)
+    }
+
+    /// Which process of the server answers.
+    pub(super) async fn backend(&self) -> Result<Option<Backend>, Error> {
+        let answer = self.client.simple_query(WHO_AM_I).await?;
+        Ok(answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some(Backend { pid: row.get(0)?.to_owned(), started: row.get(1)?.to_owned() })
+            }
+            _ => None,
+        }))
+    }
+
+    /// If one cannot be ended, nothing but its connection is lost.
+    async fn end_abandoned(&self) {
+        let abandoned = mem::take(&mut *self.abandoned.lock());
+        for Backend { pid, started } in abandoned {
+            let end = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE pid = {pid} AND backend_start = '{started}'"
+            );
+            let _ = self.client.batch_execute(&end).await;
+        }
+    }
+
+    /// Executes statements, several as one transaction, and returns the rows of each. If this is dropped before it ends, or
+    /// fails, the session is of no use any more.
+    pub(super) async fn run(&mut self, steps: &[Step<'_>], ending: Ending) -> Result<Vec<Vec<Row>>, Error> {
+        self.is_busy = true;
+        for (text, _) in steps {
+            if !self.statements.contains_key(text) {
+                let statement = self.client.prepare(text).await?;
+                self.statements.insert(text, statement);
+            }
+        }
+        let rows = match steps {
+            [(text, parameters)] if ending == Ending::Commit => {
+                vec![self.client.query(&self.statements[text], parameters).await?]
+            }
+            steps => self.transaction(steps, ending).await?,
+        };
+        self.is_busy = false;
+        Ok(rows)
+    }
+
+    /// Sends everything at once.
+    async fn transaction(&self, steps: &[Step<'_>], ending: Ending) -> Result<Vec<Vec<Row>>, Error> {
+        let client = &self.client;
+        let mut queries = Vec::with_capacity(steps.len());
+        let begin = send(client.batch_execute("BEGIN")).await;
+        for (text, parameters) in steps {
+            queries.push(send(client.query(&self.statements[text], parameters)).await);
+        }
+        let end = match ending {
+            Ending::Commit => "COMMIT",
+            Ending::Rollback => "ROLLBACK",
+        };
+        let end = send(client.batch_execute(end)).await;
+
+        begin.answer().await?;
+        let mut failed = None;
+        let mut rows = Vec::with_capacity(steps.len());
+        for query in queries {
+            match query.answer().await {
+                Ok(found) => rows.push(found),
+                // The first one has the reason; those after it fail because it has.
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let ended = end.answer().await;
+        failed.map_or(ended, Err).map(|()| rows)
+    }
+
+    /// Executes it without waiting for its end.
+    pub(super) async fn send(&self, text: &str) {
+        let _ = send(self.client.batch_execute(text)).await;
+    }
+}
+
+/// Without this a connection would stay until the server has answered everything that was sent.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+        if let Some(backend) = self.backend.take().filter(|_| self.is_busy) {
+            self.abandoned.lock().push(backend);
+        }
+    }
+}
+
+/// A request that is on its way: tokio-postgres sends at the first poll.
+enum Sent<F: Future> {
+    Answered(F::Output),
+    Waiting(Pin<Box<F>>),
+}
+
+async fn send<F: Future>(request: F) -> Sent<F> {
+    let mut request = Box::pin(request);
+    match poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx))).await {
+        Poll::Ready(answer) => Sent::Answered(answer),
+        Poll::Pending => Sent::Waiting(request),
+    }
+}
+
+impl<F: Future> Sent<F> {
+    async fn answer(self) -> F::Output {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Waiting(request) => request.await,
+        }
+    }
+}

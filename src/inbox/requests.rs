@@ -1,0 +1,41 @@
+//! Recent `RequestID`s, so that one that comes with different events can be logged. The store does not rely on them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
+};
+
+use super::store::RequestKey;
+use crate::event::{Event, digest};
+
+/// How many are remembered.
+const LIMIT: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(super) struct RecentRequests(Mutex<Recent>);
+
+#[derive(Debug, Default)]
+struct Recent {
+    events: HashMap<[u8; 16], RequestKey>,
+    order: VecDeque<[u8; 16]>,
+}
+
+impl RecentRequests {
+    /// Notes the `RequestID` of an event that was stored. `true`: it came with a different event before.
+    pub(super) fn is_reused(&self, event: &Event, key: Option<RequestKey>) -> bool {
+        let (Some(request), Some(key)) = (&event.request_id, key) else { return false };
+        let app = event.sdk_app_id.to_be_bytes();
+        let id = digest([&app[..], event.session_id.as_bytes(), request.as_bytes()]);
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = recent.events.insert(id, key);
+        if before.is_none() {
+            recent.order.push_back(id);
+            if recent.order.len() > LIMIT
+                && let Some(oldest) = recent.order.pop_front()
+            {
+                recent.events.remove(&oldest);
+            }
+        }
+        before.is_some_and(|before| before != key)
+    }
+}

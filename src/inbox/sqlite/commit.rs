@@ -1,0 +1,91 @@
+//! Transactions: what is synced, and when nothing may be added.
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+use super::file::Disk;
+use crate::inbox::InboxError;
+
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It adds something, and survives the loss of power once it has ended.
+    Add,
+    /// It takes something away. It survives a crash of the process, and the loss of power once something is added after it.
+    Take,
+}
+
+impl Disk {
+    /// Runs `work` in a transaction that is committed if it succeeds. `work` runs again if the disk was full.
+    pub(super) fn change<T>(
+        &mut self,
+        change: Change,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, InboxError> {
+        if change == Change::Add {
+            self.check_can_add()?;
+        }
+        let mut result = self.commit(change, &work);
+        if result.as_ref().is_err_and(is_full) && change == Change::Take && self.reserve.spend() {
+            result = self.commit(change, &work);
+        }
+        if result.as_ref().is_err_and(is_full) {
+            self.log.empty(&mut self.connection);
+        }
+        self.upkeep.changed();
+        let output = result.map_err(failed)?;
+        if change == Change::Add {
+            // What went into a deleted file shall not be acknowledged.
+            self.presence.check()?;
+        }
+        Ok(output)
+    }
+
+    fn check_can_add(&mut self) -> Result<(), InboxError> {
+        self.presence.check()?;
+        if self.log.is_broken() && !self.log.empty(&mut self.connection) {
+            return Err(InboxError::new(
+                "the disk has failed to sync the write-ahead log, and nothing is stored until all of it is in the database; a reader's open transaction, or the disk, is in the way",
+            ));
+        }
+        if !self.reserve.is_kept() {
+            self.log.empty(&mut self.connection);
+            if !self.reserve.keep() {
+                return Err(InboxError::new("the disk is full"));
+            }
+        }
+        Ok(())
+    }
+
+    fn commit<T>(
+        &mut self,
+        change: Change,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let result = commit(&mut self.connection, change, work);
+        self.log.observe(&result);
+        self.log.carry_over(&self.connection);
+        result
+    }
+}
+
+fn commit<T>(
+    connection: &mut Connection,
+    change: Change,
+    work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let level = if change == Change::Add { "FULL" } else { "NORMAL" };
+    connection.pragma_update(None, "synchronous", level)?;
+    // IMMEDIATE: a read that is followed by a write would fail if another connection has written in between.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let output = work(&transaction)?;
+    transaction.commit()?;
+    Ok(output)
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+pub(super) fn failed(error: rusqlite::Error) -> InboxError {
+    InboxError::caused("SQLite could not do it", &error)
+}

@@ -1,0 +1,206 @@
+//! Stored events, as far as they can be read: one that is damaged must not hide the others.
+
+use std::{io::Read as _, time::SystemTime};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params, types::ValueRef};
+
+use super::{millis, time};
+use crate::inbox::store::{Filter, LaneKey};
+
+/// Where stored events are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    Event,
+    DeadLetter,
+    Archive,
+}
+
+/// A row of one of them.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) lane: LaneKey,
+    pub(super) stored: SystemTime,
+    pub(super) attempts: u32,
+    pub(super) error: Option<String>,
+    /// When it is tried again, was given up, or was delivered.
+    pub(super) at: Option<SystemTime>,
+    pub(super) failing_since: Option<SystemTime>,
+    pub(super) bytes: usize,
+    pub(super) json: String,
+    /// SQLite cannot read all of its pages, and so cannot delete it.
+    pub(super) damaged: bool,
+}
+
+impl Table {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::DeadLetter => "dead_letter",
+            Self::Archive => "archive",
+        }
+    }
+
+    /// What comes before the JSON, and so can be read although that is damaged.
+    fn columns(self) -> &'static str {
+        match self {
+            Self::Event => "lane, stored, attempts, error, retry_at",
+            Self::DeadLetter => "lane, stored, attempts, error, died",
+            Self::Archive => "lane, stored, 0, NULL, delivered",
+        }
+    }
+
+    /// Without those that count as deleted.
+    fn condition(self) -> &'static str {
+        if self == Self::Event { "AND id NOT IN (SELECT id FROM damaged)" } else { "" }
+    }
+
+    fn failing_since(self) -> &'static str {
+        if self == Self::Event { "failing_since" } else { "NULL" }
+    }
+}
+
+/// How many rows, and how many of their bytes, are looked at in one transaction.
+const ROWS: usize = 256;
+const BYTES: usize = 1024 * 1024;
+
+/// A part of a table.
+pub(super) struct Part {
+    pub(super) matching: Vec<Stored>,
+    /// Where to go on, if there may be more.
+    pub(super) next: Option<i64>,
+}
+
+/// The next rows after `after` that match, at most `limit`.
+pub(super) fn part(
+    file: &Connection,
+    table: Table,
+    filter: &Filter,
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Part> {
+    let mut ids = file.prepare_cached(&format!(
+        "SELECT id FROM {} WHERE id > ?1 {} ORDER BY id LIMIT ?2",
+        table.name(),
+        table.condition()
+    ))?;
+    let ids: Vec<i64> =
+        ids.query_map(params![after, ROWS as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut part = Part { matching: Vec::new(), next: (ids.len() == ROWS).then(|| ids[ROWS - 1]) };
+    let mut bytes = 0;
+    for id in ids {
+        if part.matching.len() >= limit || bytes >= BYTES {
+            part.next = Some(id - 1);
+            break;
+        }
+        let Some(row) = read(file, table, id)? else { continue };
+        bytes += row.bytes;
+        if filter.matches(&row.json, row.stored, row.error.as_deref()) {
+            part.matching.push(row);
+        }
+    }
+    Ok(part)
+}
+
+/// `None`: there is none. To be called before a transaction writes: after a page that cannot be read it can only be rolled
+/// back.
+pub(super) fn read(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
+    let whole = format!(
+        "SELECT {}, json, {}, octet_length(json) FROM {} WHERE id = ?1 {}",
+        table.columns(),
+        table.failing_since(),
+        table.name(),
+        table.condition()
+    );
+    let mut whole = file.prepare_cached(&whole)?;
+    let read = |row: &Row<'_>| {
+        let mut stored = head(id, row);
+        stored.json = text(row.get_ref(5)?);
+        stored.failing_since = row.get(6).ok().flatten().map(time);
+        stored.bytes = usize::try_from(row.get::<_, i64>(7).unwrap_or(0)).unwrap_or(0);
+        Ok(stored)
+    };
+    match whole.query_row([id], read).optional() {
+        Err(error) if is_damaged(&error) => salvage(file, table, id),
+        read => read,
+    }
+}
+
+pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+}
+
+fn head(id: i64, row: &Row<'_>) -> Stored {
+    Stored {
+        id,
+        lane: lane(id, row.get(0)),
+        stored: time(row.get(1).unwrap_or_default()),
+        attempts: row.get(2).unwrap_or_default(),
+        error: row.get_ref(3).ok().filter(|error| *error != ValueRef::Null).map(text),
+        at: row.get(4).ok().flatten().map(time),
+        failing_since: None,
+        bytes: 0,
+        json: UNREADABLE.to_owned(),
+        damaged: false,
+    }
+}
+
+/// An event whose lane cannot be read has one of its own.
+pub(super) fn lane(id: i64, lane: rusqlite::Result<[u8; 16]>) -> LaneKey {
+    LaneKey(lane.unwrap_or_else(|_| {
+        let mut own = [0; 16];
+        own[8..].copy_from_slice(&id.to_be_bytes());
+        own
+    }))
+}
+
+/// Behind what is left of JSON, so that it is not taken for an event as it was.
+const UNREADABLE: &str = "\u{FFFD}";
+
+fn text(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(bytes).into_owned() + UNREADABLE,
+        },
+        _ => UNREADABLE.to_owned(),
+    }
+}
+
+/// What can be read of a row whose pages are damaged.
+fn salvage(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
+    let head_alone =
+        format!("SELECT {} FROM {} WHERE id = ?1 {}", table.columns(), table.name(), table.condition());
+    let read = |row: &Row<'_>| Ok(head(id, row));
+    let stored = match file.prepare_cached(&head_alone)?.query_row([id], read).optional() {
+        Err(error) if is_damaged(&error) => None,
+        read => Some(read?),
+    };
+    let Some(mut stored) = stored.unwrap_or_else(|| Some(nothing(id))) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    if let Ok(mut blob) = file.blob_open("main", table.name(), "json", id, true) {
+        let mut some = [0; 512];
+        while let Ok(count @ 1..) = blob.read(&mut some) {
+            bytes.extend_from_slice(&some[..count]);
+        }
+    }
+    stored.damaged = true;
+    stored.bytes = bytes.len();
+    stored.json = String::from_utf8_lossy(&bytes).into_owned() + UNREADABLE;
+    Ok(Some(stored))
+}
+
+fn nothing(id: i64) -> Stored {
+    Stored {
+        id,
+        lane: lane(id, Err(rusqlite::Error::InvalidQuery)),
+        stored: time(millis(SystemTime::now())),
+        attempts: 0,
+        error: None,
+        at: None,
+        failing_since: None,
+        bytes: 0,
+        json: String::new(),
+        damaged: true,
+    }
+}

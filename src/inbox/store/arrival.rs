@@ -1,0 +1,78 @@
+//! Events on their way into a store.
+
+use crate::{
+    event::{DedupKey, Event, EventKind, digest},
+    inbox::OrderKey,
+};
+
+/// An event on its way into a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewEvent {
+    /// The events with the same lane are delivered one after another.
+    pub lane: LaneKey,
+    /// Equal for the same event, delivered again.
+    pub key: DedupKey,
+    /// The `RequestID` that it came with.
+    pub request: Option<RequestKey>,
+    /// The event as JSON, which the store returns unchanged.
+    pub json: String,
+}
+
+impl NewEvent {
+    pub(crate) fn new(event: &Event, order: OrderKey) -> Result<Self, serde_json::Error> {
+        let (app, session) = (event.sdk_app_id.to_be_bytes(), event.session_id.as_bytes());
+        let user = event.client_user_id.as_deref().filter(|_| order != OrderKey::Session).map(str::as_bytes);
+        let lane = match user {
+            None => digest([&app[..], session]),
+            Some(user) if order == OrderKey::User => digest([&app[..], b"", user]),
+            Some(user) => digest([&app[..], session, user]),
+        };
+        let key = event.dedup_key();
+        Ok(Self {
+            lane: LaneKey(lane),
+            key,
+            request: event.request_id.as_deref().map(|request| RequestKey::new(event, request, &key)),
+            json: serde_json::to_string(event)?,
+        })
+    }
+}
+
+/// What is delivered one after another, by [`Inbox::order_by`](crate::inbox::Inbox::order_by): 128 bits of a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_structs)] // engines make it
+pub struct LaneKey(pub [u8; 16]);
+
+/// A `RequestID` with the app, session, `Event`, `EventTime` and `MsgKey` that it came with: 128 bits of a hash. An equal
+/// `RequestID` alone does not make an event a duplicate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_structs)] // engines make it
+pub struct RequestKey(pub [u8; 16]);
+
+impl RequestKey {
+    fn new(event: &Event, request: &str, key: &DedupKey) -> Self {
+        let msg_key = match &event.kind {
+            EventKind::Message(message) => message.key.as_deref(),
+            _ => event.stray.msg_key.as_deref(),
+        };
+        Self(digest([
+            &event.sdk_app_id.to_be_bytes()[..],
+            event.session_id.as_bytes(),
+            request.as_bytes(),
+            event.name.as_str().as_bytes(),
+            // It begins with the event's time.
+            &key.as_bytes()[..8],
+            msg_key.unwrap_or_default().as_bytes(),
+        ]))
+    }
+}
+
+/// What became of a new event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // there is no third
+pub enum Appended {
+    /// It is stored now.
+    Stored,
+    /// It was stored before.
+    Duplicate,
+}

@@ -1,0 +1,192 @@
+//! Processes that an event's handling aborts.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
+
+use tencent_desk_webhook::inbox::{Filter, Inbox};
+use tokio::{process::Child, time::sleep};
+
+use crate::{
+    places::{Folder, PATIENCE, Place, accept, message, open, postgres, sqlite},
+    process::{self, Process, Senders, delivered, example, free_port, send},
+};
+
+/// Starts processes again as they end, until nothing waits. Returns how many have ended.
+async fn survive(place: &Place, address: &str, log: &Path, processes: usize) -> usize {
+    let start = || -> Child {
+        let mut command = example(address, free_port(), log);
+        command.env("DESK_HANDLER_ABORT", "poison").stdin(Stdio::null()).stdout(Stdio::null());
+        command.kill_on_drop(true).spawn().unwrap()
+    };
+    let mut children: Vec<Child> = (0..processes).map(|_| start()).collect();
+    let mut crashes = 0;
+    let begun = std::time::Instant::now();
+    loop {
+        assert!(begun.elapsed() < 4 * PATIENCE, "{}: {crashes} crashes and no end", place.name());
+        sleep(Duration::from_millis(50)).await;
+        for child in &mut children {
+            if child.try_wait().unwrap().is_some() {
+                crashes += 1;
+                *child = start();
+            }
+        }
+        let Ok(operator) = Inbox::operate(address).await else { continue };
+        if operator.stats().await.is_ok_and(|stats| stats.oldest.is_none()) {
+            break;
+        }
+    }
+    for mut child in children {
+        child.kill().await.unwrap();
+    }
+    crashes
+}
+
+/// How often each good event was delivered.
+fn deliveries(log: &Path) -> BTreeMap<String, usize> {
+    let mut deliveries = BTreeMap::new();
+    for line in fs::read_to_string(log).unwrap_or_default().lines() {
+        let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        *deliveries.entry(event["MsgKey"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    deliveries
+}
+
+async fn check(place: &Place, address: &str, log: &Path, poison: usize, good: usize) {
+    let inbox = open(address).await;
+    let letters = inbox.dead_letters(&Filter::all(), 0, 1000).await.unwrap();
+    let dead: Vec<_> = letters.iter().map(|letter| &letter.event.as_ref().unwrap().session_id).collect();
+    assert_eq!(dead.len(), poison, "{}: {dead:?}", place.name());
+    assert!(dead.iter().all(|session| session.starts_with("poison")), "{}: {dead:?}", place.name());
+    assert!(letters.iter().all(|letter| letter.error.contains("ended the process")));
+    assert_eq!(deliveries(log).len(), good, "{}: all others were delivered", place.name());
+}
+
+async fn alone_is_dead_after_three_times(place: &Place) {
+    let (folder, address) = (Folder::new(), place.address());
+    let inbox = open(&address).await;
+    accept(&inbox, &message("poison", 1)).await;
+    drop(inbox);
+    let log = folder.join("log");
+    assert_eq!(survive(place, &address, &log, 1).await, 3, "{}", place.name());
+    check(place, &address, &log, 1, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_aborts_its_process_alone_is_dead_after_three_times_in_sqlite() {
+    alone_is_dead_after_three_times(&sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_aborts_its_process_alone_is_dead_after_three_times_in_postgres() {
+    let Some(place) = postgres() else { return };
+    alone_is_dead_after_three_times(&place).await;
+}
+
+async fn among_many(place: &Place) {
+    let (folder, address) = (Folder::new(), place.address());
+    let inbox = open(&address).await;
+    for session in 0..200 {
+        for number in 0..3 {
+            accept(&inbox, &message(&format!("good-{session}"), number)).await;
+        }
+        if session % 100 == 50 {
+            accept(&inbox, &message(&format!("poison-{session}"), 1)).await;
+        }
+    }
+    drop(inbox);
+    let log = folder.join("log");
+    let crashes = survive(place, &address, &log, 1).await;
+    assert!((4..=10).contains(&crashes), "{}: {crashes} crashes for two events", place.name());
+    check(place, &address, &log, 2, 600).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn among_many_events_those_that_abort_die_and_no_others_in_sqlite() {
+    among_many(&sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn among_many_events_those_that_abort_die_and_no_others_in_postgres() {
+    let Some(place) = postgres() else { return };
+    among_many(&place).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_workers_are_aborted_a_few_times_in_all() {
+    let Some(place) = postgres() else { return };
+    let (folder, address) = (Folder::new(), place.address());
+    let inbox = open(&address).await;
+    for session in 0..100 {
+        accept(&inbox, &message(&format!("good-{session}"), 1)).await;
+    }
+    accept(&inbox, &message("poison", 1)).await;
+    drop(inbox);
+    let log = folder.join("log");
+    let crashes = survive(&place, &address, &log, 3).await;
+    assert!((3..=5).contains(&crashes), "{crashes} crashes");
+    check(&place, &address, &log, 1, 100).await;
+}
+
+/// Ends of the process, by kills and by aborts.
+const ENDS: usize = 110;
+
+/// How many of these are aborts, at least.
+const ABORTS: usize = 50;
+
+/// While senders load it, a process is killed in one round, and sent an event that aborts it in the next. In the end a version
+/// is deployed that can handle such events.
+async fn kills_and_aborts(place: &Place) {
+    let (folder, address, port) = (Folder::new(), place.address(), free_port());
+    let log = folder.join("log");
+    let senders = Senders::start(8, &[port]);
+    let (mut ends, mut aborts, mut client) = (0, 0, None);
+    while ends < ENDS || aborts < ABORTS {
+        assert!(ends < 10 * ENDS, "{}: only {aborts} aborts", place.name());
+        let mut command = example(&address, port, &log);
+        command.env("DESK_HANDLER_ABORT", "poison").stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let life = async {
+            if ends % 2 == 1 {
+                while !send(&mut client, port, &format!("poison-{ends}"), 0).await {
+                    sleep(Duration::from_millis(2)).await;
+                }
+                sleep(Duration::from_secs(2)).await;
+            } else {
+                sleep(Duration::from_millis(fastrand::u64(20..150))).await;
+            }
+        };
+        tokio::select! {
+            _ = child.wait() => aborts += 1,
+            () = life => child.kill().await.unwrap(),
+        }
+        ends += 1;
+    }
+    let process = Process::start(example(&address, port, &log)).await;
+    sleep(Duration::from_millis(200)).await;
+    let acknowledged = senders.stop().await;
+    delivered(&acknowledged, &log).await;
+    process.stop().await;
+    process::check(&acknowledged, &process::deliveries(&log));
+
+    let inbox = open(&address).await;
+    let letters = inbox.dead_letters(&Filter::all(), 0, 1000).await.unwrap();
+    let dead: Vec<_> = letters.iter().map(|letter| &letter.event.as_ref().unwrap().session_id).collect();
+    assert!(dead.iter().all(|session| session.starts_with("poison")), "{}: {dead:?}", place.name());
+    let events: usize = acknowledged.values().sum();
+    eprintln!(
+        "{}: {ends} ends, {aborts} of them aborts; {events} events, {} poison ones dead",
+        place.name(),
+        dead.len()
+    );
+    assert!(events > ENDS, "{}: only {events} were acknowledged", place.name());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event_in_sqlite() {
+    kills_and_aborts(&sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event_in_postgres() {
+    let Some(place) = postgres() else { return };
+    kills_and_aborts(&place).await;
+}
