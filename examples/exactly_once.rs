@@ -20,7 +20,7 @@ use tencent_desk_webhook::{
 };
 use tokio::{net::TcpListener, task::spawn_blocking};
 
-use crate::common::{Print, Settings, cannot_listen, stop_signal, variable};
+use crate::common::{DRAIN, Print, Settings, cannot_listen, stop_signal, variable};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         TcpListener::bind(&settings.listen).await.map_err(|error| cannot_listen(&settings.listen, error))?;
     println!("listening on http://{}/desk/callback", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(stop_signal()?).await?;
-    webhook.drained().await;
+    webhook.drained(DRAIN).await;
     println!("{:?}", workers.drain().await);
     Ok(())
 }

@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         TcpListener::bind(&settings.listen).await.map_err(|error| cannot_listen(&settings.listen, error))?;
     println!("listening on http://{}/desk/callback", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(stop_signal()?).await?;
-    webhook.drained().await;
+    webhook.drained(DRAIN).await;
     println!("{:?}", workers.drain().await);
     Ok(())
 }

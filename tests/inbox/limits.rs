@@ -58,7 +58,7 @@ async fn what_has_waited_for_longer_than_the_sender_is_not_stored() {
         });
     }
     assert_eq!(answers.join_all().await, [50303; 3]);
-    webhook.drained().await;
+    webhook.drained(std::time::Duration::from_secs(20)).await;
     assert_eq!(memory.state().groups.len(), 1, "only the first was on its way into the store");
 }
 
