@@ -184,16 +184,37 @@ impl Inbox {
         Ok(Self::over(sqlite::Owner::open(path.as_ref()).await?))
     }
 
-    /// On an existing PostgreSQL, in the schema `desk_inbox`, which is made if it is not there.
+    /// On an existing PostgreSQL, in the schema `desk_inbox`, which is created if it is not there, and upgraded if it is of an
+    /// earlier release.
     ///
-    /// `url` is `postgres://user:password@host:port/database`, with these parameters among others: `sslmode` (`disable`,
-    /// `prefer`, `require`, `verify-ca` or `verify-full`, as libpq has them; default `prefer`) and `sslrootcert` (a file of
-    /// certificates to trust; default: the system's). Connect to the server itself: a pooler that shares connections between
-    /// transactions breaks what this relies on.
+    /// `url` is `postgres://user:password@host:port/database?sslmode=verify-full`. Encode special characters of the password:
+    /// `%40` for `@`, `%2F` for `/`, `%3F` for `?`. Among the parameters are:
+    ///
+    /// * `sslrootcert`: a file of certificates to trust, or `system`, the default. With it the server's certificate and name
+    ///   are verified.
+    /// * `sslmode`: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`, as in libpq. The default without
+    ///   `sslrootcert` is `prefer` on loopback and sockets, and `require` on any other host: it encrypts, and does not
+    ///   verify whom it talks to. Over a network use `verify-full`.
+    ///
+    /// Connect to the server itself, or through a pooler in session mode. One that shares connections between transactions
+    /// is detected and refused. A process opens up to five connections.
+    ///
+    /// # Roles
+    ///
+    /// The schema and everything in it have to belong to the role that connects, one that it is a member of, the database's
+    /// owner or a superuser, and no other role may create objects in the schema: such a role could copy every event. A role
+    /// that does not own the schema needs these grants, again after each upgrade:
+    ///
+    /// ```sql
+    /// GRANT USAGE ON SCHEMA desk_inbox TO desk;
+    /// GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA desk_inbox TO desk;
+    /// GRANT USAGE ON ALL SEQUENCES IN SCHEMA desk_inbox TO desk;
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read, the server cannot be reached, or the schema can be neither used nor made.
+    /// When the URL cannot be read, the server cannot be reached, or the schema can be neither used nor made. No part of a
+    /// URL that cannot be read is in the error.
     #[cfg(feature = "postgres")]
     pub async fn connect(url: &str) -> Result<Self, InboxError> {
         Self::connect_in(url, "desk_inbox").await
