@@ -16,7 +16,7 @@ use tencent_desk_webhook::{
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_postgres::{Client, NoTls, types::ToSql};
 
-use crate::common::{Settings, cannot_listen, stop_signal, variable};
+use crate::common::{DRAIN, Settings, cannot_listen, stop_signal, variable};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
