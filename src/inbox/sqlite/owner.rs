@@ -303,12 +303,12 @@ impl Store for Owner {
         if !self.memory.lanes().holds(claim, id) {
             return Err(InboxError::new("the event was deleted, or its session is not held any more"));
         }
-        self.memory.slots().started(id);
+        self.memory.slots().started(*claim, id);
         Ok(())
     }
 
-    async fn ended(&self, _: &Claim, id: i64) {
-        self.memory.slots().ended(id);
+    async fn ended(&self, claim: &Claim, id: i64) {
+        self.memory.slots().ended(*claim, id);
     }
 
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError> {
