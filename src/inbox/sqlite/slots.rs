@@ -142,6 +142,7 @@ fn write_at(_: &File, _: &[u8], _: u64) -> io::Result<()> {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs::File;
 
