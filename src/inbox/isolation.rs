@@ -43,6 +43,11 @@ pub(super) enum Turn {
 }
 
 impl Isolation {
+    /// Beside others, unless a suspect runs alone now.
+    pub(super) fn try_beside(&self) -> Option<Turn> {
+        Arc::clone(&self.gate).try_read_owned().ok().map(Turn::Beside)
+    }
+
     /// Beside others, once no suspect runs alone.
     pub(super) async fn beside(&self) -> Turn {
         Turn::Beside(Arc::clone(&self.gate).read_owned().await)

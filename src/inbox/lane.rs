@@ -70,17 +70,23 @@ impl<H: Deliver> LaneWorker<H> {
         mut turn: Option<Turn>,
     ) -> Option<Instant> {
         let mut progress = Progress::new(&held, &self.outcomes, self.archive);
-        let mut retry = None;
+        let (mut retry, mut running) = (None, None);
         for (place, waiting) in lane.events.iter().enumerate() {
-            if !progress.catch_up().await {
-                return None;
+            if progress.is_due() {
+                self.ended(&held, &mut running).await;
+                if !progress.catch_up().await {
+                    return None;
+                }
             }
             // A suspect runs alone when it is its lane's first event.
             let comes_later = place > 0 && self.policy.is_suspect(waiting);
             if comes_later || self.phase() > Phase::Running || !held.is_valid() {
                 break;
             }
-            match progress.during(self.hand_over(waiting, &held, &mut turn)).await {
+            if place > 0 || turn.is_none() {
+                turn = Some(self.next_turn(turn, &held, &mut running).await);
+            }
+            match progress.during(self.hand_over(waiting, &held, &mut turn, &mut running)).await {
                 Verdict::Done => progress.done(waiting.id),
                 Verdict::Dead(failure) => progress.dead(failure),
                 Verdict::Retry(failure, after) => {
@@ -92,15 +98,39 @@ impl<H: Deliver> LaneWorker<H> {
             if self.policy.is_suspect(waiting) {
                 break;
             }
-            turn = None;
         }
+        self.ended(&held, &mut running).await;
         let after = retry.as_ref().map(|(_, after)| *after);
         // A store may count an event as running until it is recorded: the next suspect waits for that.
         let was_held = Turn::until(turn, progress.release(retry)).await;
         after.filter(|_| was_held).map(|after| Instant::now() + after)
     }
 
-    async fn hand_over(&self, waiting: &Waiting, held: &Held, turn: &mut Option<Turn>) -> Verdict {
+    /// Tells the store that what it takes for running is not. While a lane goes on at once with its next event, the start of
+    /// that one is enough.
+    async fn ended(&self, held: &Held, running: &mut Option<i64>) {
+        if let Some(id) = running.take() {
+            self.store.ended(&held.claim, id).await;
+        }
+    }
+
+    /// Waits while a suspect runs alone, or is about to.
+    async fn next_turn(&self, turn: Option<Turn>, held: &Held, running: &mut Option<i64>) -> Turn {
+        if let Some(next) = self.isolation.try_beside() {
+            return next;
+        }
+        self.ended(held, running).await;
+        drop(turn);
+        self.isolation.beside().await
+    }
+
+    async fn hand_over(
+        &self,
+        waiting: &Waiting,
+        held: &Held,
+        turn: &mut Option<Turn>,
+        running: &mut Option<i64>,
+    ) -> Verdict {
         let event = match Event::from_json(&waiting.json) {
             Ok(event) => event,
             Err(unreadable) => {
@@ -115,16 +145,12 @@ impl<H: Deliver> LaneWorker<H> {
             let watched = Attempt::begin(&event, waiting.attempts);
             return self.bury(waiting.attempts, waiting, &event, &HandlerError::permanent(error), &watched);
         }
-        if turn.is_none() {
-            *turn = Some(self.isolation.beside().await);
-        }
         if self.store.started(&held.claim, waiting.id).await.is_err() {
             // The dispatcher, which uses the same store, reports why.
             return Verdict::Interrupted;
         }
-        let verdict = self.handle(waiting, &event, held, turn).await;
-        self.store.ended(&held.claim, waiting.id).await;
-        verdict
+        *running = Some(waiting.id);
+        self.handle(waiting, &event, held, turn).await
     }
 
     async fn handle(

@@ -47,11 +47,13 @@ impl<'a> Progress<'a> {
         self.due = Some(Instant::now());
     }
 
-    /// Records what is due before the next event begins. `false`: the lane is another worker's.
+    /// Whether something is to be recorded before the next event begins.
+    pub(super) fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Records what is due. `false`: the lane is another worker's.
     pub(super) async fn catch_up(&mut self) -> bool {
-        if self.due.is_none_or(|due| due > Instant::now()) {
-            return true;
-        }
         while let Some(recorded) = self.recording.join_next().await {
             if matches!(recorded, Ok(false)) {
                 return false;

@@ -52,6 +52,34 @@ async fn delivered_payloads_are_gone_and_the_file_shrinks() {
     let _ = workers.drain().await;
 }
 
+/// Where the file is not mostly empty, its free pages are overwritten, at the latest when it is closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payload_is_gone_also_among_many_that_wait() {
+    for at_once in [false, true] {
+        let folder = Folder::new();
+        let path = folder.join("desk.db");
+        let directory = path.parent().unwrap();
+        let inbox = Inbox::open(&path).await.unwrap();
+        let recorder = Recorder::default();
+        let mut event = message("s", 0);
+        event.cloud_custom_data = Some(MARK.repeat(1000));
+        accept(&inbox, &event).await;
+        assert!(is_readable(directory));
+        let workers = deliver(&inbox, &recorder);
+        idle(&inbox).await;
+        let _ = workers.drain().await;
+        for number in 1..20 {
+            let mut event = message("waiting", number);
+            event.cloud_custom_data = Some("x".repeat(10_000));
+            accept(&inbox, &event).await;
+        }
+        if at_once {
+            drop(inbox);
+        }
+        until("the payload is gone", async || !is_readable(directory)).await;
+    }
+}
+
 /// The first release neither overwrote what it deleted nor gave its room back.
 #[tokio::test]
 async fn a_file_of_the_first_release_is_cleaned_when_it_is_opened() {

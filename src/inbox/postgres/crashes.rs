@@ -54,6 +54,7 @@ impl Crashes {
     pub(super) fn started(&self, claim: Claim) -> Mark {
         let mut known = self.lock();
         known.excused.remove(&claim);
+        known.running.remove(&claim);
         let is_alone = known.running.is_empty();
         known.running.insert(claim);
         if is_alone && known.careful.contains(&claim) {

@@ -66,7 +66,11 @@ pub(super) async fn answer(thread: Weak<Thread<Disk>>, memory: Weak<Memory>) {
         match changed.await {
             Ok(now) if version != Some(now) => {
                 // What the other connection has deleted is in the log still.
-                let tidy = owner.thread.run(|disk| Ok(disk.upkeep.changed())).await;
+                let note = |disk: &mut Disk| {
+                    disk.upkeep.changed();
+                    Ok(())
+                };
+                let tidy = owner.thread.run(note).await;
                 // If it fails it is tried again: the version is not remembered.
                 version = tidy.and(owner.answer_all().await).ok().map(|()| now);
             }

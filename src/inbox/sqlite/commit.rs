@@ -12,6 +12,8 @@ pub(super) enum Change {
     Add,
     /// It takes something away. It survives a crash of the process, and the loss of power once something is added after it.
     Take,
+    /// It takes something away of which nothing may be left, not even for a moment.
+    Erase,
 }
 
 impl Disk {
@@ -25,7 +27,7 @@ impl Disk {
             self.check_can_add()?;
         }
         let mut result = self.commit(change, &work);
-        if result.as_ref().is_err_and(is_full) && change == Change::Take && self.reserve.spend() {
+        if result.as_ref().is_err_and(is_full) && change != Change::Add && self.reserve.spend() {
             result = self.commit(change, &work);
         }
         if result.as_ref().is_err_and(is_full) {
@@ -61,7 +63,12 @@ impl Disk {
         change: Change,
         work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let result = commit(&mut self.connection, change, work);
+        let secure = |level| self.connection.pragma_update(None, "secure_delete", level);
+        let result = if change == Change::Erase { secure("ON") } else { Ok(()) };
+        let result = result.and_then(|()| commit(&mut self.connection, change, work));
+        if change == Change::Erase {
+            let _ = self.connection.pragma_update(None, "secure_delete", "FAST");
+        }
         self.log.observe(&result);
         self.log.carry_over(&self.connection);
         result

@@ -130,8 +130,6 @@ pub(super) fn identify(connection: &Connection, files: &Files) -> Result<usize, 
 
 fn prepare(mut connection: Connection, files: &Files) -> Result<Connection, InboxError> {
     let failed = failure(files);
-    // Before the first page is written, or it needs a VACUUM.
-    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(&failed)?;
     let mode: String =
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(&failed)?;
     if mode != "wal" {
@@ -154,12 +152,13 @@ fn prepare(mut connection: Connection, files: &Files) -> Result<Connection, Inbo
         change.pragma_update(None, "user_version", VERSION as i32).map_err(&failed)?;
     }
     change.commit().map_err(&failed)?;
-    upkeep::make_shrinkable(&connection);
+    upkeep::rewrite(&connection);
     Ok(connection)
 }
 
 /// FULL: a commit is on the disk when it returns. The fullfsyncs make that true on macOS. No checkpoints but those of
-/// [`Log`]. A log that has grown in a rush shrinks again. What is deleted is overwritten.
+/// [`Log`]. A log that has grown in a rush shrinks again. FAST: what is deleted is overwritten, except in pages that become
+/// free, which `upkeep.rs` does later.
 const SETTINGS: [&str; 8] = [
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",
@@ -168,5 +167,5 @@ const SETTINGS: [&str; 8] = [
     "PRAGMA journal_size_limit = 16777216",
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA secure_delete = ON",
+    "PRAGMA secure_delete = FAST",
 ];

@@ -303,12 +303,12 @@ impl Store for Owner {
         if !self.memory.lanes().holds(claim, id) {
             return Err(InboxError::new("the event was deleted, or its session is not held any more"));
         }
-        self.memory.slots().started(id);
+        self.memory.slots().started(*claim, id);
         Ok(())
     }
 
-    async fn ended(&self, _: &Claim, id: i64) {
-        self.memory.slots().ended(id);
+    async fn ended(&self, claim: &Claim, id: i64) {
+        self.memory.slots().ended(*claim, id);
     }
 
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError> {
@@ -441,7 +441,7 @@ impl Store for Owner {
                 publish(&memory, moved.into_iter().collect());
                 found
             };
-            if self.thread.change(Change::Take, write, publish).await? {
+            if self.thread.change(Change::Erase, write, publish).await? {
                 return Ok(true);
             }
         }
@@ -493,13 +493,13 @@ impl Store for Owner {
     }
 
     async fn erase(&self, filter: &Filter) -> Result<u64, InboxError> {
-        let events = self.sweep(Table::Event, filter, Change::Take, sweep::erase_event, erased_events);
+        let events = self.sweep(Table::Event, filter, Change::Erase, sweep::erase_event, erased_events);
         let events = events.await?;
         let letters =
-            self.sweep(Table::DeadLetter, filter, Change::Take, sweep::erase_letter, erased_letters);
+            self.sweep(Table::DeadLetter, filter, Change::Erase, sweep::erase_letter, erased_letters);
         let letters = letters.await?;
         let archived =
-            self.sweep(Table::Archive, filter, Change::Take, sweep::erase_archived, |_, _| ()).await?;
+            self.sweep(Table::Archive, filter, Change::Erase, sweep::erase_archived, |_, _| ()).await?;
         // It is in the log still. If a reader is in the way, that is done later.
         self.thread.run(|disk| Ok(disk.log.empty(&mut disk.connection))).await?;
         Ok(events + letters + archived)

@@ -61,7 +61,7 @@ impl Table {
 }
 
 /// How many rows, and how many of their bytes, are looked at in one transaction.
-const ROWS: usize = 256;
+const ROWS: usize = 1000;
 const BYTES: usize = 1024 * 1024;
 
 /// A part of a table.

@@ -3,7 +3,13 @@
 //! A loss of power may leave what was there before; so the table also says which run of the inbox and of the machine has
 //! written it. A table that cannot be written only means that a crash is not counted.
 
-use std::{collections::HashMap, fs::File, io};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fs::File,
+    io,
+};
+
+use crate::inbox::store::Claim;
 
 /// Of the header and of each slot: two numbers.
 const SIZE: usize = 16;
@@ -11,16 +17,17 @@ const SIZE: usize = 16;
 /// Slots that are there from the beginning, so that a full disk does not matter.
 const SLOTS: usize = 255;
 
-/// A slot's number, and whether nothing else was handled since its handler has started.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     number: usize,
-    alone: bool,
+    id: i64,
 }
 
 pub(super) struct Slots {
     file: File,
-    running: HashMap<i64, Slot>,
+    running: HashMap<Claim, Slot>,
+    /// Beside whose handler nothing else was handled since it has started.
+    alone: Option<Claim>,
     free: Vec<usize>,
     count: usize,
 }
@@ -50,7 +57,7 @@ impl Slots {
 
     /// An empty table, for this run.
     pub(super) fn start(file: File, run: i64) -> Self {
-        let slots = Self { file, running: HashMap::new(), free: Vec::new(), count: 0 };
+        let slots = Self { file, running: HashMap::new(), alone: None, free: Vec::new(), count: 0 };
         let mut table = vec![0; SIZE * (1 + SLOTS)];
         table[..8].copy_from_slice(&run.to_le_bytes());
         table[8..SIZE].copy_from_slice(&this_machine_run().to_le_bytes());
@@ -59,39 +66,44 @@ impl Slots {
         slots
     }
 
-    pub(super) fn started(&mut self, id: i64) {
-        if self.running.contains_key(&id) {
+    /// The event takes the place of the one that this claim has started before: one write for each, as long as a lane goes on.
+    pub(super) fn started(&mut self, claim: Claim, id: i64) {
+        let before = self.running.get(&claim).copied();
+        if before.is_some_and(|slot| slot.id == id) {
             return;
         }
-        let alone = self.running.is_empty();
-        if self.running.len() == 1 {
-            let others: Vec<(i64, Slot)> = self.running.iter().map(|(id, slot)| (*id, *slot)).collect();
-            for (other, slot) in others.into_iter().filter(|(_, slot)| slot.alone) {
-                let slot = Slot { alone: false, ..slot };
-                self.running.insert(other, slot);
-                self.write(slot, other);
-            }
+        let alone = self.running.len() == usize::from(before.is_some());
+        if let Some(other) = self.alone.take().filter(|other| *other != claim)
+            && let Some(slot) = self.running.get(&other).copied()
+        {
+            self.write(slot, slot.id, false);
         }
-        let number = self.free.pop().unwrap_or_else(|| {
+        self.alone = alone.then_some(claim);
+        let number = before.map(|slot| slot.number).or_else(|| self.free.pop());
+        let number = number.unwrap_or_else(|| {
             self.count += 1;
             self.count
         });
-        let slot = Slot { number, alone };
-        self.running.insert(id, slot);
-        self.write(slot, id);
+        let slot = Slot { number, id };
+        self.running.insert(claim, slot);
+        self.write(slot, id, alone);
     }
 
-    pub(super) fn ended(&mut self, id: i64) {
-        if let Some(slot) = self.running.remove(&id) {
-            self.write(slot, 0);
+    pub(super) fn ended(&mut self, claim: Claim, id: i64) {
+        if let Entry::Occupied(slot) = self.running.entry(claim)
+            && slot.get().id == id
+        {
+            let slot = slot.remove();
+            self.alone = self.alone.filter(|alone| *alone != claim);
+            self.write(slot, 0, false);
             self.free.push(slot.number);
         }
     }
 
-    fn write(&self, slot: Slot, id: i64) {
+    fn write(&self, slot: Slot, id: i64, alone: bool) {
         let mut bytes = [0; SIZE];
         bytes[..8].copy_from_slice(&id.to_le_bytes());
-        bytes[8..].copy_from_slice(&i64::from(slot.alone).to_le_bytes());
+        bytes[8..].copy_from_slice(&i64::from(alone).to_le_bytes());
         let _ = write_at(&self.file, &bytes, (slot.number * SIZE) as u64);
     }
 }
@@ -130,10 +142,16 @@ fn write_at(_: &File, _: &[u8], _: u64) -> io::Result<()> {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs::File;
 
-    use super::{SIZE, Slots, write_at};
+    use super::{Claim, SIZE, Slots, write_at};
+    use crate::inbox::store::LaneKey;
+
+    fn claim(epoch: i64) -> Claim {
+        Claim { lane: LaneKey([0; 16]), epoch }
+    }
 
     fn table(name: &str) -> File {
         let path = std::env::temp_dir().join(format!("desk-slots-{}-{name}", std::process::id()));
@@ -152,20 +170,24 @@ mod tests {
         let file = table("running");
         assert_eq!(left(&file), (-1, vec![]), "a lock file of the first release is empty");
         let mut slots = Slots::start(file.try_clone().unwrap(), 7);
-        slots.started(10);
+        slots.started(claim(10), 10);
         assert_eq!(left(&file), (7, vec![(10, true)]));
-        slots.started(11);
+        slots.started(claim(11), 11);
         assert_eq!(left(&file), (7, vec![(10, false), (11, false)]));
-        slots.ended(10);
-        slots.ended(10);
+        slots.ended(claim(10), 10);
+        slots.ended(claim(10), 10);
         assert_eq!(left(&file), (7, vec![(11, false)]), "it was not alone all the time");
-        slots.ended(11);
-        slots.started(12);
+        slots.ended(claim(11), 11);
+        slots.started(claim(12), 12);
         assert_eq!(left(&file), (7, vec![(12, true)]));
+        slots.started(claim(12), 13);
+        assert_eq!(left(&file), (7, vec![(13, true)]), "the next of its lane");
+        slots.ended(claim(12), 12);
+        slots.started(claim(12), 12);
         let many = 20..1020;
-        many.clone().for_each(|id| slots.started(id));
+        many.clone().for_each(|id| slots.started(claim(id), id));
         assert_eq!(left(&file).1.len(), 1001);
-        many.for_each(|id| slots.ended(id));
+        many.for_each(|id| slots.ended(claim(id), id));
         assert_eq!(left(&file).1, [(12, false)]);
         Slots::start(file.try_clone().unwrap(), 8);
         assert_eq!(left(&file), (8, vec![]));
@@ -176,7 +198,7 @@ mod tests {
     fn a_table_from_before_the_machines_start_says_nothing() {
         let file = table("machine");
         let mut slots = Slots::start(file.try_clone().unwrap(), 7);
-        slots.started(10);
+        slots.started(claim(10), 10);
         write_at(&file, &[9; SIZE / 2], SIZE as u64 / 2).unwrap();
         assert_eq!(left(&file), (-1, vec![]));
     }

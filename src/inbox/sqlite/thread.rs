@@ -27,8 +27,8 @@ pub(super) trait Work: Send + 'static {
     /// Something else to do, when no job has come.
     fn tidy(&mut self) {}
 
-    /// Something else to do between two jobs.
-    fn tidy_a_little(&mut self) {}
+    /// What is left to do at the end.
+    fn close(&mut self) {}
 }
 
 pub(super) struct Thread<W> {
@@ -59,8 +59,8 @@ impl<W: Work> Thread<W> {
             while let Some(job) = next(&queue, &mut work) {
                 // If it panics its caller gets an error.
                 isolated(|| job(&mut work));
-                work.tidy_a_little();
             }
+            work.close();
         };
         let failed = |error| InboxError::caused("the inbox's thread cannot be started", &error);
         thread::Builder::new().name("desk-inbox".to_owned()).spawn(work).map_err(failed)?;

@@ -21,14 +21,19 @@ CREATE TABLE archive (
 );
 CREATE INDEX archive_delivered ON archive (delivered);
 
--- One row. `run`: how many times the inbox was opened; `checked`: when a health check has last written.
+-- One row. `run`: how many times the inbox was opened; `checked`: when a health check has last written; `cleaned`: whether the
+-- file was rewritten since the first release, which did not overwrite what it deleted.
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     run INTEGER NOT NULL DEFAULT 0,
     paused INTEGER NOT NULL DEFAULT 0,
+    cleaned INTEGER NOT NULL DEFAULT 0,
     checked INTEGER
 );
 INSERT INTO state (one) VALUES (1);
+
+-- Takes up free pages for a moment, to overwrite what was in them.
+CREATE TABLE scratch (zeros BLOB NOT NULL);
 
 -- What another process asks of the one that has the inbox, and the answer, both as JSON.
 CREATE TABLE command (

@@ -70,7 +70,7 @@ pub trait Store: Send + Sync + 'static {
     /// When the engine fails. Lanes that were taken are free again, or will be after `lease`.
     async fn claim(&self, limit: usize, lease: Duration) -> Result<Vec<Lane>, InboxError>;
 
-    /// The handler of an event is about to be called. An engine that records this in a way that survives the process, and
+    /// The handler of an event is about to be called; the one that this claim has started before has returned. An engine that records this in a way that survives the process, and
     /// counts the events that were started and have not [ended](Self::ended) when a process died, brings these counts as
     /// [`Waiting::crashes`] and [`Waiting::alone`]. It has to be cheap: it is on the way of every delivery.
     ///
@@ -84,7 +84,7 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The handler of an event has returned or was cancelled; or the program is shutting down in order, so that an end of
+    /// The handler of the event that this claim has started last has returned or was cancelled; or the program is shutting down in order, so that an end of
     /// the process is not the event's fault. It may come more than once.
     async fn ended(&self, claim: &Claim, id: i64) {
         let _ = (claim, id);
