@@ -45,7 +45,7 @@ impl Table {
         match self {
             Self::Event => {
                 "SELECT lane, stored, attempts, error, retry_at, json, failing_since, octet_length(json) \
-                 FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM damaged WHERE damaged.id = ?1)"
+                 FROM event WHERE id = ?1"
             }
             Self::DeadLetter => {
                 "SELECT lane, stored, attempts, error, died, json, NULL, octet_length(json) \
@@ -63,7 +63,7 @@ impl Table {
         match self {
             Self::Event => {
                 "SELECT lane, stored, attempts, error, retry_at \
-                 FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM damaged WHERE damaged.id = ?1)"
+                 FROM event WHERE id = ?1"
             }
             Self::DeadLetter => "SELECT lane, stored, attempts, error, died FROM dead_letter WHERE id = ?1",
             Self::Archive => "SELECT lane, stored, 0, NULL, delivered FROM archive WHERE id = ?1",
@@ -136,6 +136,11 @@ pub(super) fn read(file: &Connection, table: Table, id: i64) -> rusqlite::Result
         Err(error) if is_damaged(&error) => salvage(file, table, id),
         read => read,
     }
+}
+
+/// Whether it counts as deleted, although its row is there.
+pub(super) fn is_marked(file: &Connection, id: i64) -> rusqlite::Result<bool> {
+    file.prepare_cached("SELECT 1 FROM damaged WHERE id = ?1")?.exists([id])
 }
 
 pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
