@@ -60,6 +60,8 @@ mod tls;
 
 mod leases;
 
+mod blame;
+
 mod poolers;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]

@@ -12,8 +12,14 @@ use std::{
 use crate::inbox::store::{Claim, LaneKey};
 
 /// What this process knows of its own claims.
-#[derive(Debug, Default)]
-pub(super) struct Crashes(Mutex<Known>);
+#[derive(Debug)]
+pub(super) struct Crashes {
+    /// In the last ten bits of the epochs of its claims.
+    process: i64,
+    known: Mutex<Known>,
+}
+
+const LAST_BITS: i64 = 1023;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -38,9 +44,17 @@ pub(super) enum Mark {
 }
 
 impl Crashes {
-    /// Whether the claim that held this lane before is of this process, which has not ended.
-    pub(super) fn is_own(&self, lane: LaneKey, before: i64) -> bool {
-        self.lock().claimed.get(&lane) == Some(&before)
+    pub(super) fn new() -> Self {
+        Self { process: fastrand::i64(0..=LAST_BITS), known: Mutex::default() }
+    }
+
+    pub(super) fn process(&self) -> i64 {
+        self.process
+    }
+
+    /// Whether a claim is of this process, which has not ended. (Or of one of very few others.)
+    pub(super) fn is_own(&self, epoch: i64) -> bool {
+        epoch & LAST_BITS == self.process
     }
 
     pub(super) fn claimed(&self, claim: Claim, is_careful: bool) {
@@ -91,7 +105,7 @@ impl Crashes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

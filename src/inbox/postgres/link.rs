@@ -150,8 +150,8 @@ impl Link {
         }
     }
 
-    /// A session goes back into its slot only when all went well: what failed, or was dropped half-way, may have left a
-    /// transaction open.
+    /// A session goes back into its slot when the server has answered everything, be it with an error: what broke, or was
+    /// dropped half-way, may have left a transaction open.
     async fn attempt(
         &self,
         slot: &mut Option<Session>,
@@ -163,9 +163,11 @@ impl Link {
             None => self.connect().await?,
         };
         let silent = |_| Failure::lasting("PostgreSQL does not answer");
-        let rows = timeout(ANSWER, session.run(steps, ending)).await.map_err(silent)??;
-        *slot = Some(session);
-        Ok(rows)
+        let rows = timeout(ANSWER, session.run(steps, ending)).await.map_err(silent)?;
+        if !session.is_busy() {
+            *slot = Some(session);
+        }
+        Ok(rows?)
     }
 
     /// Ends when this process or another has sent a notice.

@@ -108,7 +108,7 @@ impl Postgres {
             outcomes: link(&[MAY_BE_LOST, SHORT_WAITS], None),
             leases: link(&[MAY_BE_LOST, SHORT_WAITS], None),
             operations: link(&[], Some(&notice)),
-            crashes: Crashes::default(),
+            crashes: Crashes::new(),
         })
     }
 
@@ -261,7 +261,8 @@ impl Store for Postgres {
 
     async fn claim(&self, limit: usize, lease: Duration) -> Result<Vec<Lane>, InboxError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut claimed = self.claims.run((CLAIM, &[&limit, &lease.as_secs_f64()])).await?;
+        let mut claimed =
+            self.claims.run((CLAIM, &[&limit, &lease.as_secs_f64(), &self.crashes.process()])).await?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
@@ -271,8 +272,8 @@ impl Store for Postgres {
         for row in &claimed {
             let claim = claim(row);
             let before: Option<i64> = row.get(3);
-            // This process has lost sight of it, because the server was away or a task was cut off; and it is alive.
-            let before = before.filter(|before| !self.crashes.is_own(claim.lane, *before));
+            // This process has lost sight of it, because a reply was lost or a task was cut off; and it is alive.
+            let before = before.filter(|before| !self.crashes.is_own(*before));
             ended.extend(before.map(|before| (claim.lane, before, row.get(4))));
             let is_careful = before.is_some() || row.get::<_, i32>(5) > 0;
             self.crashes.claimed(claim, is_careful);

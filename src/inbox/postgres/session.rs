@@ -102,10 +102,21 @@ impl Session {
         }
     }
 
-    /// Executes statements, several as one transaction, and returns the rows of each. If this is dropped before it ends, or
-    /// fails, the session is of no use any more.
+    /// Executes statements, several as one transaction, and returns the rows of each. The session
+    /// [is busy](Self::is_busy) afterwards if this was dropped before it ended, or the connection broke.
     pub(super) async fn run(&mut self, steps: &[Step<'_>], ending: Ending) -> Result<Vec<Vec<Row>>, Error> {
         self.is_busy = true;
+        let result = self.execute(steps, ending).await;
+        // An error of the server has a code, and ends the transaction.
+        self.is_busy = result.as_ref().is_err_and(|error| error.code().is_none());
+        result
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    async fn execute(&mut self, steps: &[Step<'_>], ending: Ending) -> Result<Vec<Vec<Row>>, Error> {
         for (text, _) in steps {
             if !self.statements.contains_key(text) {
                 let statement = self.client.prepare(text).await?;
@@ -118,7 +129,6 @@ impl Session {
             }
             steps => self.transaction(steps, ending).await?,
         };
-        self.is_busy = false;
         Ok(rows)
     }
 

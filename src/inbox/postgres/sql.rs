@@ -22,8 +22,8 @@ pub(super) const STORE: &str = "
     )
     SELECT key FROM remembered";
 
-/// Epochs are microseconds, so that what a crash of the server undoes is not given out again; the sequence tells claims of one
-/// microsecond apart. Returns with each lane the claim that held it before, if that has not given it back.
+/// Epochs are microseconds, so that what a crash of the server undoes is not given out again, with the number of the process
+/// in the last ten bits. Returns with each lane the claim that held it before, if that has not given it back.
 pub(super) const CLAIM: &str = "
     WITH due AS MATERIALIZED (
         SELECT lane, due, epoch, alone FROM lane WHERE due <= now() AND NOT EXISTS (SELECT FROM setting WHERE paused)
@@ -31,7 +31,7 @@ pub(super) const CLAIM: &str = "
     )
     UPDATE lane SET due = now() + make_interval(secs => $2), alone = false, epoch = greatest(
         lane.epoch + 1,
-        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1024 + (nextval('epoch') & 1023)
+        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1024 + $3::bigint
     )
     FROM due WHERE lane.lane = due.lane AND lane.lane = ANY (ARRAY (SELECT lane FROM due))
     RETURNING lane.lane, lane.epoch, due.due, due.epoch, due.alone, lane.careful";

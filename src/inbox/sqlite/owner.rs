@@ -120,7 +120,14 @@ impl Owner {
     }
 
     async fn read(&self, table: Table, id: i64) -> Result<Option<Stored>, InboxError> {
-        self.thread.read(move |file| rows::read(file, table, id)).await
+        let read = move |file: &Transaction<'_>| {
+            if table == Table::Event && rows::is_marked(file, id)? {
+                Ok(None)
+            } else {
+                rows::read(file, table, id)
+            }
+        };
+        self.thread.read(read).await
     }
 
     /// Takes away what handlers have recorded as done without the dispatcher's knowledge.

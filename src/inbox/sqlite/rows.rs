@@ -41,22 +41,45 @@ impl Table {
         }
     }
 
-    /// What comes before the JSON, and so can be read although that is damaged.
-    fn columns(self) -> &'static str {
+    fn whole(self) -> &'static str {
         match self {
-            Self::Event => "lane, stored, attempts, error, retry_at",
-            Self::DeadLetter => "lane, stored, attempts, error, died",
-            Self::Archive => "lane, stored, 0, NULL, delivered",
+            Self::Event => {
+                "SELECT lane, stored, attempts, error, retry_at, json, failing_since, octet_length(json) \
+                 FROM event WHERE id = ?1"
+            }
+            Self::DeadLetter => {
+                "SELECT lane, stored, attempts, error, died, json, NULL, octet_length(json) \
+                 FROM dead_letter WHERE id = ?1"
+            }
+            Self::Archive => {
+                "SELECT lane, stored, 0, NULL, delivered, json, NULL, octet_length(json) \
+                 FROM archive WHERE id = ?1"
+            }
+        }
+    }
+
+    /// What comes before the JSON, and so can be read although that is damaged.
+    fn head(self) -> &'static str {
+        match self {
+            Self::Event => {
+                "SELECT lane, stored, attempts, error, retry_at \
+                 FROM event WHERE id = ?1"
+            }
+            Self::DeadLetter => "SELECT lane, stored, attempts, error, died FROM dead_letter WHERE id = ?1",
+            Self::Archive => "SELECT lane, stored, 0, NULL, delivered FROM archive WHERE id = ?1",
         }
     }
 
     /// Without those that count as deleted.
-    fn condition(self) -> &'static str {
-        if self == Self::Event { "AND id NOT IN (SELECT id FROM damaged)" } else { "" }
-    }
-
-    fn failing_since(self) -> &'static str {
-        if self == Self::Event { "failing_since" } else { "NULL" }
+    fn ids(self) -> &'static str {
+        match self {
+            Self::Event => {
+                "SELECT id FROM event WHERE id > ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM damaged WHERE damaged.id = event.id) ORDER BY id LIMIT ?2"
+            }
+            Self::DeadLetter => "SELECT id FROM dead_letter WHERE id > ?1 ORDER BY id LIMIT ?2",
+            Self::Archive => "SELECT id FROM archive WHERE id > ?1 ORDER BY id LIMIT ?2",
+        }
     }
 }
 
@@ -79,11 +102,7 @@ pub(super) fn part(
     after: i64,
     limit: usize,
 ) -> rusqlite::Result<Part> {
-    let mut ids = file.prepare_cached(&format!(
-        "SELECT id FROM {} WHERE id > ?1 {} ORDER BY id LIMIT ?2",
-        table.name(),
-        table.condition()
-    ))?;
+    let mut ids = file.prepare_cached(table.ids())?;
     let ids: Vec<i64> =
         ids.query_map(params![after, ROWS as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut part = Part { matching: Vec::new(), next: (ids.len() == ROWS).then(|| ids[ROWS - 1]) };
@@ -105,14 +124,7 @@ pub(super) fn part(
 /// `None`: there is none. To be called before a transaction writes: after a page that cannot be read it can only be rolled
 /// back.
 pub(super) fn read(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
-    let whole = format!(
-        "SELECT {}, json, {}, octet_length(json) FROM {} WHERE id = ?1 {}",
-        table.columns(),
-        table.failing_since(),
-        table.name(),
-        table.condition()
-    );
-    let mut whole = file.prepare_cached(&whole)?;
+    let mut whole = file.prepare_cached(table.whole())?;
     let read = |row: &Row<'_>| {
         let mut stored = head(id, row);
         stored.json = text(row.get_ref(5)?);
@@ -124,6 +136,11 @@ pub(super) fn read(file: &Connection, table: Table, id: i64) -> rusqlite::Result
         Err(error) if is_damaged(&error) => salvage(file, table, id),
         read => read,
     }
+}
+
+/// Whether it counts as deleted, although its row is there.
+pub(super) fn is_marked(file: &Connection, id: i64) -> rusqlite::Result<bool> {
+    file.prepare_cached("SELECT 1 FROM damaged WHERE id = ?1")?.exists([id])
 }
 
 pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
@@ -169,10 +186,8 @@ fn text(value: ValueRef<'_>) -> String {
 
 /// What can be read of a row whose pages are damaged.
 fn salvage(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
-    let head_alone =
-        format!("SELECT {} FROM {} WHERE id = ?1 {}", table.columns(), table.name(), table.condition());
     let read = |row: &Row<'_>| Ok(head(id, row));
-    let stored = match file.prepare_cached(&head_alone)?.query_row([id], read).optional() {
+    let stored = match file.prepare_cached(table.head())?.query_row([id], read).optional() {
         Err(error) if is_damaged(&error) => None,
         read => Some(read?),
     };
