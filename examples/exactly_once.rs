@@ -20,7 +20,7 @@ use tencent_desk_webhook::{
 };
 use tokio::{net::TcpListener, task::spawn_blocking};
 
-use crate::common::{DRAIN, Print, Settings, cannot_listen, stop_signal, variable};
+use crate::common::{DRAIN, Print, Settings, cannot_listen, number, stop_signal, variable};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -28,7 +28,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = variable("DESK_INBOX")?.unwrap_or_else(|| "desk.db".to_owned());
     // The inbox first: it refuses a file that is not its own.
     let inbox = Inbox::open(&path).await.map_err(|error| format!("DESK_INBOX: {error}"))?;
-    let workers = inbox.deliver_to(Tickets::open(&path, settings.handler)?).start();
+    let crashes = u32::try_from(number("DESK_CRASHES", 3)?).unwrap_or(u32::MAX);
+    let workers = inbox.deliver_to(Tickets::open(&path, settings.handler)?).crashes(crashes).start();
     let webhook = Webhook::new(settings.verifier, inbox.clone());
     let app = Router::new().route("/desk/callback", any(webhook.clone()));
 

@@ -25,7 +25,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let handler = Deliver::from_env(settings.handler)?;
     let place = variable("DESK_INBOX")?.unwrap_or_else(|| "desk.db".to_owned());
     let inbox = open(&place).await.map_err(|error| format!("DESK_INBOX: {error}"))?;
-    let workers = inbox.deliver_to(handler).start();
+    let crashes = u32::try_from(number("DESK_CRASHES", 3)?).unwrap_or(u32::MAX);
+    let workers = inbox.deliver_to(handler).crashes(crashes).start();
     let webhook = Webhook::new(settings.verifier, inbox.clone());
     let app = Router::new().route("/desk/callback", any(webhook.clone()));
 

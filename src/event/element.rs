@@ -99,6 +99,7 @@ pub(super) fn text_of(elements: &[Element]) -> String {
 }
 
 /// An element, as far as its type and content are known.
+#[allow(clippy::large_enum_variant)] // almost every element is known
 enum Shape {
     Known(Element),
     /// It is of no known type, or its content is no object.

@@ -33,33 +33,33 @@ impl Inbox {
         self.shared.store.check().await
     }
 
-    /// Returns a page of the events that are neither delivered nor dead and match `filter`: at most `limit`, with ids above
-    /// `after`. Begin with 0, and go on with the last one's id.
+    /// Returns the events that are neither delivered nor dead and match `filter`, a [page](Filter::page) of them.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn pending(
-        &self,
-        filter: &Filter,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<Pending>, InboxError> {
+    pub async fn pending(&self, filter: &Filter) -> Result<Vec<Pending>, InboxError> {
+        let (after, limit) = filter.page_bounds();
         self.shared.store.pending(filter, after, limit).await
     }
 
-    /// Returns a page of the dead letters that match `filter`: at most `limit`, with ids above `after`. Begin with 0, and go
-    /// on with the last one's id.
+    /// Returns a page of the dead letters: at most `limit`, with ids above `after`. Begin with 0, and go on with the last
+    /// one's id.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn dead_letters(
-        &self,
-        filter: &Filter,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, InboxError> {
+    pub async fn dead_letters(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, InboxError> {
+        self.dead_letters_matching(&Filter::all().page(after, limit)).await
+    }
+
+    /// Returns the dead letters that match `filter`, a [page](Filter::page) of them.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn dead_letters_matching(&self, filter: &Filter) -> Result<Vec<DeadLetter>, InboxError> {
+        let (after, limit) = filter.page_bounds();
         self.shared.store.dead_letters(filter, after, limit).await
     }
 
@@ -92,12 +92,21 @@ impl Inbox {
         self.shared.store.discard(id).await
     }
 
-    /// Lets sessions that match `filter` and wait for a retry go on at once, and returns how many.
+    /// Lets a session that waits for a retry go on at once, and returns how many did: apps can have sessions of one name.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn retry_now(&self, filter: &Filter) -> Result<u64, InboxError> {
+    pub async fn retry_now(&self, session: &str) -> Result<u64, InboxError> {
+        self.shared.store.retry_now(&Filter::all().in_session(session)).await
+    }
+
+    /// Lets all sessions with an event that matches `filter` and waits for a retry go on at once, and returns how many did.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn retry_all_now(&self, filter: &Filter) -> Result<u64, InboxError> {
         self.shared.store.retry_now(filter).await
     }
 
@@ -149,18 +158,13 @@ impl Inbox {
         self.shared.store.erase(&Filter::session(app, session)).await
     }
 
-    /// Returns a page of the [archived](Self::archive) events that match `filter`: at most `limit`, with ids above `after`.
-    /// Begin with 0, and go on with the last one's id.
+    /// Returns the [archived](Self::archive) events that match `filter`, a [page](Filter::page) of them.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn archived(
-        &self,
-        filter: &Filter,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<Archived>, InboxError> {
+    pub async fn archived(&self, filter: &Filter) -> Result<Vec<Archived>, InboxError> {
+        let (after, limit) = filter.page_bounds();
         self.shared.store.archived(filter, after, limit).await
     }
 

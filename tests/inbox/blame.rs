@@ -56,7 +56,8 @@ async fn a_process_that_is_killed_while_it_shuts_down_blames_no_event() {
         Process::start(command).await
     };
     let process = start().await;
-    let held = async || inbox.pending(&Filter::all(), 0, 1).await.unwrap().iter().any(|event| event.held);
+    let held =
+        async || inbox.pending(&Filter::all().page(0, 1)).await.unwrap().iter().any(|event| event.held);
     until("it is being handled", held).await;
     process.signal("-TERM");
     until("it is excused", async || {
@@ -67,6 +68,6 @@ async fn a_process_that_is_killed_while_it_shuts_down_blames_no_event() {
     until("its lease has ended", async || !held().await).await;
     let process = start().await;
     until("it is being handled again", held).await;
-    assert_eq!(inbox.pending(&Filter::all(), 0, 1).await.unwrap()[0].crashes, 0);
+    assert_eq!(inbox.pending(&Filter::all().page(0, 1)).await.unwrap()[0].crashes, 0);
     process.kill().await;
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use rusqlite::Connection;
 use tencent_desk_webhook::{
-    inbox::{Filter, Inbox},
+    inbox::Inbox,
     testing::{APP, Behaviour, Recorder},
 };
 
@@ -68,7 +68,7 @@ async fn a_file_of_the_first_release_opens() {
     let inbox = Inbox::open(&path).await.unwrap().duplicate_horizon(Duration::MAX);
     let stats = inbox.stats().await.unwrap();
     assert_eq!((stats.retrying, stats.waiting, stats.dead), (1, 1, 1));
-    let letter = inbox.dead_letters(&Filter::all(), 0, 10).await.unwrap().remove(0);
+    let letter = inbox.dead_letters(0, 10).await.unwrap().remove(0);
     assert_eq!(letter.event, Some(message("dead", 1)));
     assert_eq!((letter.attempts, &*letter.error), (1, "told to fail permanently"));
     accept(&inbox, &message("done", 1)).await;
@@ -127,7 +127,7 @@ async fn an_event_that_cannot_be_read_becomes_a_dead_letter() {
     let recorder = Recorder::default();
     let workers = deliver(&inbox, &recorder);
     assert_eq!(idle(&inbox).await.dead, 1);
-    let letter = inbox.dead_letters(&Filter::all(), 0, 1).await.unwrap().remove(0);
+    let letter = inbox.dead_letters(0, 1).await.unwrap().remove(0);
     assert_eq!((letter.event, &*letter.json), (None, "{"));
     assert!(letter.error.contains("cannot be read"), "{}", letter.error);
     assert_eq!(numbers(&recorder, "s"), [2]);

@@ -15,7 +15,7 @@ use std::{
 use axum::{Router, routing::any};
 use tencent_desk_webhook::{
     Event, EventHandler, HandlerError, HandlerResult, Verifier, Webhook, async_trait,
-    inbox::{DeadLetter, Filter, Inbox},
+    inbox::{DeadLetter, Inbox},
 };
 use tokio::{net::TcpListener, process::Command, time::sleep};
 
@@ -107,7 +107,7 @@ async fn four_receivers_and_four_workers_do_each_event_once_and_in_order() {
         stats.waiting + stats.running + stats.retrying == 0
     })
     .await;
-    let dead = inbox.dead_letters(&Filter::all(), 0, 100_000).await.unwrap();
+    let dead = inbox.dead_letters(0, 100_000).await.unwrap();
     let mut buried: HashMap<String, Vec<usize>> = HashMap::new();
     for DeadLetter { event, error, .. } in &dead {
         let event = event.as_ref().unwrap();

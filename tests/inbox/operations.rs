@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tencent_desk_webhook::{
     Event, EventHandler, HandlerResult, async_trait,
-    inbox::Filter,
     testing::{Behaviour, Recorder},
 };
 
@@ -26,7 +25,7 @@ async fn dead_letters_come_page_by_page_and_go_back_to_where_they_were() {
         let mut pages = Vec::new();
         let mut after = 0;
         loop {
-            let page = inbox.dead_letters(&Filter::all(), after, 3).await.unwrap();
+            let page = inbox.dead_letters(after, 3).await.unwrap();
             let Some(last) = page.last() else { break };
             after = last.id;
             pages.push(page);
@@ -66,7 +65,7 @@ async fn a_letter_goes_back_while_its_session_is_busy() {
             accept(&inbox, &message("s", number)).await;
         }
         recorder.called(2).await;
-        let letter = inbox.dead_letters(&Filter::all(), 0, 1).await.unwrap().remove(0);
+        let letter = inbox.dead_letters(0, 1).await.unwrap().remove(0);
         assert!(inbox.requeue(letter.id).await.unwrap());
         recorder.will(Behaviour::Succeed);
         recorder.release();

@@ -36,7 +36,7 @@ async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
         let workers = inbox.deliver_to(recorder.clone()).backoff(hour, hour).start();
         until("it has failed", async || inbox.stats().await.unwrap().retrying == 1).await;
         let operator = operate(&place).await;
-        let failing = operator.pending(&Filter::session(APP, "failing"), 0, 2).await.unwrap();
+        let failing = operator.pending(&Filter::session(APP, "failing").page(0, 2)).await.unwrap();
         assert_eq!(failing.len(), 2, "{}", place.name());
         let first = &failing[0];
         assert_eq!(first.event, Some(message("failing", 0)), "{}", place.name());
@@ -49,26 +49,24 @@ async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
         );
         assert!(!first.held);
         assert_eq!((failing[1].attempts, &failing[1].error, failing[1].next_attempt), (0, &None, None));
-        let rest = operator.pending(&Filter::all(), failing[1].id, 10).await.unwrap();
+        let rest = operator.pending(&Filter::all().page(failing[1].id, 10)).await.unwrap();
         assert_eq!(rest.len(), 1, "{}: the next page", place.name());
-        assert!(operator.pending(&Filter::session(APP, "other"), 0, 9).await.unwrap().is_empty());
-        assert!(operator.pending(&Filter::session(APP + 1, "failing"), 0, 9).await.unwrap().is_empty());
-        assert_eq!(operator.pending(&Filter::all().error_contains("told"), 0, 9).await.unwrap().len(), 1);
-        assert_eq!(operator.pending(&Filter::all().named("SessionEnd"), 0, 9).await.unwrap().len(), 0);
+        assert!(operator.pending(&Filter::session(APP, "other").page(0, 9)).await.unwrap().is_empty());
+        assert!(operator.pending(&Filter::session(APP + 1, "failing").page(0, 9)).await.unwrap().is_empty());
         assert_eq!(
-            operator.pending(&Filter::all().stored_before(first.stored), 0, 9).await.unwrap().len(),
+            operator.pending(&Filter::all().error_contains("told").page(0, 9)).await.unwrap().len(),
+            1
+        );
+        assert_eq!(operator.pending(&Filter::all().named("SessionEnd").page(0, 9)).await.unwrap().len(), 0);
+        assert_eq!(
+            operator.pending(&Filter::all().stored_before(first.stored).page(0, 9)).await.unwrap().len(),
             0
         );
 
         // After the outage it need not wait for its hour.
         recorder.will(Behaviour::Succeed);
-        assert_eq!(operator.retry_now(&Filter::session(APP, "other")).await.unwrap(), 0, "{}", place.name());
-        assert_eq!(
-            operator.retry_now(&Filter::session(APP, "failing")).await.unwrap(),
-            1,
-            "{}",
-            place.name()
-        );
+        assert_eq!(operator.retry_now("other").await.unwrap(), 0, "{}", place.name());
+        assert_eq!(operator.retry_now("failing").await.unwrap(), 1, "{}", place.name());
         idle(&inbox).await;
         assert_eq!(numbers(&recorder, "failing"), [0, 0, 1, 2], "{}", place.name());
         let _ = workers.drain().await;
@@ -89,7 +87,7 @@ async fn dead_letters_are_requeued_and_discarded_from_outside_while_workers_run(
         recorder.will(Behaviour::Succeed);
         recorder.forget();
         let operator = operate(&place).await;
-        let some = operator.dead_letters(&Filter::all(), 0, 3).await.unwrap();
+        let some = operator.dead_letters(0, 3).await.unwrap();
         assert!(operator.discard(some[0].id).await.unwrap(), "{}", place.name());
         assert!(!operator.discard(some[0].id).await.unwrap(), "{}", place.name());
         assert!(operator.requeue(some[1].id).await.unwrap(), "{}", place.name());
@@ -162,7 +160,7 @@ async fn everything_of_a_person_is_deleted_and_counted() {
         let workers = inbox.deliver_to(Mixed::default()).start();
         until("all were tried", async || {
             let stats = inbox.stats().await.unwrap();
-            let archived = inbox.archived(&Filter::all(), 0, 9).await.unwrap();
+            let archived = inbox.archived(&Filter::all().page(0, 9)).await.unwrap();
             (stats.dead, stats.running, archived.len()) == (2, 0, 3)
         })
         .await;
@@ -170,11 +168,11 @@ async fn everything_of_a_person_is_deleted_and_counted() {
         assert_eq!(operator.forget_user(APP + 1, "anna").await.unwrap(), 0, "{}", place.name());
         assert_eq!(operator.forget_user(APP, "anna").await.unwrap(), 3, "{}", place.name());
         assert_eq!(operator.forget_user(APP, "anna").await.unwrap(), 0, "{}", place.name());
-        assert_eq!(operator.dead_letters(&Filter::all(), 0, 9).await.unwrap().len(), 1);
-        assert_eq!(operator.pending(&Filter::all(), 0, 9).await.unwrap().len(), 1);
-        assert_eq!(operator.archived(&Filter::all(), 0, 9).await.unwrap().len(), 2);
+        assert_eq!(operator.dead_letters(0, 9).await.unwrap().len(), 1);
+        assert_eq!(operator.pending(&Filter::all().page(0, 9)).await.unwrap().len(), 1);
+        assert_eq!(operator.archived(&Filter::all().page(0, 9)).await.unwrap().len(), 2);
         assert_eq!(operator.forget_session(APP, "done").await.unwrap(), 2, "{}", place.name());
-        assert_eq!(operator.archived(&Filter::all(), 0, 9).await.unwrap().len(), 0);
+        assert_eq!(operator.archived(&Filter::all().page(0, 9)).await.unwrap().len(), 0);
         let stats = inbox.stats().await.unwrap();
         assert_eq!((stats.dead, stats.waiting + stats.retrying), (1, 1), "{}: {stats:?}", place.name());
         let _ = workers.drain().await;
@@ -193,7 +191,7 @@ async fn archived_events_are_delivered_again_in_order() {
         let workers = inbox.deliver_to(recorder.clone()).start();
         idle(&inbox).await;
         let operator = operate(&place).await;
-        let archived = operator.archived(&Filter::all(), 0, 100).await.unwrap();
+        let archived = operator.archived(&Filter::all().page(0, 100)).await.unwrap();
         assert_eq!(archived.len(), 10, "{}", place.name());
         assert!(archived[0].event.is_some() && archived[0].delivered >= archived[0].stored);
         recorder.forget();
@@ -202,7 +200,7 @@ async fn archived_events_are_delivered_again_in_order() {
         assert_eq!(numbers(&recorder, "a"), [0, 1, 2, 3, 4], "{}", place.name());
         assert_eq!(recorder.events().len(), 5, "{}", place.name());
         until("they are archived again", async || {
-            inbox.archived(&Filter::all(), 0, 100).await.unwrap().len() == 10
+            inbox.archived(&Filter::all().page(0, 100)).await.unwrap().len() == 10
         })
         .await;
         let _ = workers.drain().await;
@@ -223,7 +221,7 @@ async fn the_archive_and_dead_letters_are_deleted_when_they_are_old() {
         // They are looked for soon after a start, and then every minute.
         let inbox = place.open().await.archive(Duration::ZERO).dead_letter_retention(Duration::ZERO);
         until("they are gone", async || {
-            let archived = inbox.archived(&Filter::all(), 0, 9).await.unwrap();
+            let archived = inbox.archived(&Filter::all().page(0, 9)).await.unwrap();
             inbox.stats().await.unwrap().dead == 0 && archived.is_empty()
         })
         .await;
@@ -245,7 +243,7 @@ async fn a_discarded_event_is_not_delivered_and_its_session_goes_on() {
         recorder.will(Behaviour::Succeed);
         recorder.forget();
         let operator = operate(&place).await;
-        let first = operator.pending(&Filter::all(), 0, 1).await.unwrap().remove(0);
+        let first = operator.pending(&Filter::all().page(0, 1)).await.unwrap().remove(0);
         assert!(operator.discard(first.id).await.unwrap(), "{}", place.name());
         idle(&inbox).await;
         assert_eq!(numbers(&recorder, "s"), [1, 2], "{}: without waiting for the retry", place.name());

@@ -16,6 +16,9 @@ pub struct Filter {
     since: Option<SystemTime>,
     until: Option<SystemTime>,
     error: Option<String>,
+    /// Of what is listed: above this id, and at most so many.
+    #[serde(skip)]
+    page: Option<(i64, usize)>,
 }
 
 impl Filter {
@@ -35,6 +38,25 @@ impl Filter {
     #[must_use]
     pub fn user(app: u64, user: impl Into<String>) -> Self {
         Self { app: Some(app), user: Some(user.into()), ..Self::default() }
+    }
+
+    /// Only events of this session, whatever their app.
+    #[must_use]
+    pub fn in_session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
+    /// Of what is listed, at most `limit` with ids above `after`: begin with 0, and go on with the last one's id. Default: the
+    /// first 1,000. It does not limit what is changed.
+    #[must_use]
+    pub fn page(mut self, after: i64, limit: usize) -> Self {
+        self.page = Some((after, limit));
+        self
+    }
+
+    pub(in crate::inbox) fn page_bounds(&self) -> (i64, usize) {
+        self.page.unwrap_or((0, 1000))
     }
 
     /// Only events with this name, as the sender writes it: `Human.UserSendMsg`.
