@@ -66,6 +66,19 @@ async fn middleware_finds_the_refusal_in_the_responses_extensions() {
     assert_eq!(response.extensions().get::<Refusal>(), None);
 }
 
+#[cfg(feature = "actix-web")]
+#[tokio::test]
+async fn actix_webs_middleware_finds_it_as_well() {
+    use actix_web::{App, test, web};
+
+    let webhook = Webhook::new(verifier(), Recorder::default());
+    let app = App::new().route("/desk/callback", web::route().to(webhook));
+    let app = test::init_service(app).await;
+    let uri = format!("/desk/callback?{}", event("SessionBegin").delivery().unsigned().query());
+    let response = test::call_service(&app, test::TestRequest::post().uri(&uri).to_request()).await;
+    assert_eq!(response.response().extensions().get::<Refusal>(), Some(&Refusal::Unsigned));
+}
+
 #[tokio::test]
 async fn the_response_says_what_to_look_at() {
     let webhook = Webhook::new(verifier(), Recorder::default());

@@ -1,9 +1,9 @@
 //! When it is recorded what became of events.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tencent_desk_webhook::{
-    Event, EventHandler, HandlerResult, async_trait,
+    Event, EventHandler, HandlerError, HandlerResult, async_trait,
     inbox::Inbox,
     testing::{Behaviour, Recorder},
 };
@@ -80,4 +80,39 @@ async fn a_dead_letter_is_reported_before_it_is_recorded() {
     memory.will(Mood::Work);
     idle(&inbox).await;
     assert_eq!((recorder.late_failures().len(), memory.state().letters()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_has_the_sources_of_its_error() {
+    struct Fails;
+
+    #[async_trait]
+    impl EventHandler for Fails {
+        async fn on_event(&self, _: &Event) -> HandlerResult {
+            Err(HandlerError::permanent(NotClosed(std::io::Error::other("connection reset"))))
+        }
+    }
+
+    let inbox = Inbox::over(Memory::default());
+    accept(&inbox, &message("s", 1)).await;
+    let workers = inbox.deliver_to(Fails).start();
+    idle(&inbox).await;
+    let letter = inbox.dead_letters(0, 1).await.unwrap().remove(0);
+    assert_eq!(letter.error, "the ticket was not closed: connection reset");
+    let _ = workers.drain().await;
+}
+
+#[derive(Debug)]
+struct NotClosed(std::io::Error);
+
+impl fmt::Display for NotClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the ticket was not closed")
+    }
+}
+
+impl Error for NotClosed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
 }
