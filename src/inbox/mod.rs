@@ -1,6 +1,7 @@
 //! The durable inbox: acknowledge once the event is on disk, deliver it afterwards, in order, until it is done.
 //!
-//! The sender wants an answer within 2 seconds and repeats little, so what was acknowledged must survive here. An [`Inbox`]
+//! Tencent documents a time-out of 2 seconds for IM callbacks, and for Desk neither that nor retries, so an event that was
+//! acknowledged must survive here. An [`Inbox`]
 //! receives deliveries in a handler's place: it stores each event and returns, and workers hand the stored events to your handler.
 //!
 //! ```
@@ -296,8 +297,8 @@ impl Inbox {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Delivers the stored events to `handler`, once [`start`](Dispatcher::start)ed: to its `on_event`. What is given up is
-    /// told to its `on_late_failure`.
+    /// Delivers the stored events to `handler`, once [`start`](Dispatcher::start)ed: to its `on_event`. A dead letter is
+    /// reported to its `on_late_failure`.
     pub fn deliver_to<H: Deliver>(&self, handler: H) -> Dispatcher<H> {
         Dispatcher::new(self.clone(), handler)
     }
