@@ -58,7 +58,7 @@ async fn postgres_is_killed_and_comes_back() {
     survives(
         &mut server,
         port,
-        "told 50302: the inbox has not stored it: PostgreSQL could not do it",
+        "got 50302: the inbox has not stored it: PostgreSQL could not do it",
         async |server, senders| {
             for _ in 0..5 {
                 server.kill();
@@ -76,21 +76,16 @@ async fn postgres_is_killed_and_comes_back() {
 async fn postgres_stands_still_and_goes_on() {
     let Some(mut server) = Server::start("") else { return };
     let port = server.port;
-    survives(
-        &mut server,
-        port,
-        "did not finish in time, and the sender was told 50303",
-        async |server, senders| {
-            server.signal("-STOP");
-            // What was on its way may still be told.
-            sleep(Duration::from_millis(500)).await;
-            let before = senders.count();
-            sleep(Duration::from_secs(5)).await;
-            assert_eq!(senders.count(), before, "nothing is acknowledged that is not stored");
-            assert!(senders.refused() > 0);
-            server.signal("-CONT");
-        },
-    )
+    survives(&mut server, port, "missed the deadline, and the sender got 50303", async |server, senders| {
+        server.signal("-STOP");
+        // What was on its way may still be told.
+        sleep(Duration::from_millis(500)).await;
+        let before = senders.count();
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(senders.count(), before, "nothing is acknowledged that is not stored");
+        assert!(senders.refused() > 0);
+        server.signal("-CONT");
+    })
     .await;
 }
 

@@ -53,7 +53,7 @@ async fn every_metric_of_the_guide_is_served_and_no_other() {
         let line = |parts: &[&str]| told.lines().any(|line| parts.iter().all(|part| line.contains(part)));
         line(&["desk_delivery{", "close"])
             && line(&["desk_attempt{", "close"])
-            && line(&["WARN", "desk_delivery{", "40501: method"])
+            && line(&["WARN", "desk_delivery{", "refused with 40501 (method)"])
             && line(&["DEBUG", "desk_delivery{", "a repeat"])
     })
     .await;
