@@ -109,4 +109,4 @@ const LEVELS: usize = 8;
 /// With what reading takes besides, an event stays below ten times what a `serde_json::Value` of its body costs.
 const REREADS: usize = 4;
 
-const FIRST_REREADS: usize = 64 * 1024;
+const FIRST_REREADS: usize = 16 * 1024;

@@ -1,6 +1,13 @@
 //! Failures of handlers, and events that reach no handler, which no response reports.
 
-use super::say::{Level, say, say_of_app};
+use std::sync::LazyLock;
+
+use tokio::time::Instant;
+
+use super::{
+    refusals::Refusals,
+    say::{Level, say, say_of_app},
+};
 use crate::{error::Refusal, event::Event, handler::HandlerError};
 
 pub(crate) fn failed(event: &Event, error: &HandlerError, refusal: Refusal) {
@@ -29,8 +36,17 @@ pub(crate) fn lost(event: &Event) {
 }
 
 pub(crate) fn unknown_command(app: u64, command: &str) {
+    static LOGGED: LazyLock<Refusals> = LazyLock::new(Refusals::default);
+    // Under an unsigned app strangers cause these.
+    if LOGGED.admit(UNKNOWN_COMMAND, Instant::now()).is_none() {
+        return;
+    }
+    let command: String = command.chars().take(100).collect();
     let what = format_args!(
         "acknowledged and ignored: the body looks like an event, but its CallbackCommand is {command:?}"
     );
     say_of_app(Level::Warn, Some(app), what);
 }
+
+/// No `ErrorCode`: these are acknowledged.
+const UNKNOWN_COMMAND: u32 = 0;

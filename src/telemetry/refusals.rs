@@ -35,7 +35,7 @@ impl Refusals {
     }
 
     /// How many lines were suppressed before this one, unless it is suppressed itself.
-    fn admit(&self, code: u32, now: Instant) -> Option<u64> {
+    pub(super) fn admit(&self, code: u32, now: Instant) -> Option<u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(logged) = all.iter_mut().find(|logged| logged.code == code) else {
             all.push(Logged { code, at: now, suppressed: 0 });

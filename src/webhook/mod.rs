@@ -276,7 +276,7 @@ impl<H: Deliver> Webhook<H> {
     /// How many verified requests may be read or handled at once, including handlers whose sender has its answer already.
     /// Default: 1024. Further deliveries get 503, without a byte of their body being kept, and the sender may never repeat them.
     ///
-    /// All of them together take at most `max_in_flight` × 16 × [`body_limit`](Self::body_limit) of memory, 16 GiB by default, and
+    /// All of them together take at most `max_in_flight` × (16 × [`body_limit`](Self::body_limit) + 16 KiB) of memory, 16 GiB by default, and
     /// only if whoever can sign sends the worst bodies that there are; the vendor's sample of 600 bytes takes about 2 KiB.
     #[must_use]
     pub fn max_in_flight(mut self, requests: usize) -> Self {

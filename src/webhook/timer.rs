@@ -3,7 +3,7 @@
 //! A tokio runtime can be without timers, and the only way to find out is a panic, which ends a program that was built with
 //! `panic = "abort"`. So timers run on a small runtime of their own, in a thread that starts when something first has to wait.
 
-use std::{future::poll_fn, pin::pin, sync::LazyLock, task::Poll, thread, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::OnceLock, task::Poll, thread, time::Duration};
 
 use tokio::{
     runtime::{Builder, Handle},
@@ -31,7 +31,7 @@ pub(super) async fn within<F: Future>(time: Duration, work: F) -> Result<Option<
 }
 
 fn sleep(time: Duration) -> Option<Sleep> {
-    let _entered = if is_test_clock() { None } else { Some(TIMERS.as_ref()?.enter()) };
+    let _entered = if is_test_clock() { None } else { Some(timers()?.enter()) };
     Some(tokio::time::sleep(time))
 }
 
@@ -42,11 +42,17 @@ fn is_test_clock() -> bool {
     now < before || now > std::time::Instant::now()
 }
 
-/// `None`: no thread can be started.
-static TIMERS: LazyLock<Option<Handle>> = LazyLock::new(|| {
-    let runtime = Builder::new_current_thread().enable_time().build().ok()?;
-    let handle = runtime.handle().clone();
-    let drive = move || runtime.block_on(std::future::pending::<()>());
-    thread::Builder::new().name("desk-timers".to_owned()).spawn(drive).ok()?;
-    Some(handle)
-});
+static TIMERS: OnceLock<Handle> = OnceLock::new();
+
+/// `None`: no thread can be started now. The next call tries again.
+fn timers() -> Option<&'static Handle> {
+    if TIMERS.get().is_none() {
+        let runtime = Builder::new_current_thread().enable_time().build().ok()?;
+        let handle = runtime.handle().clone();
+        let drive = move || runtime.block_on(std::future::pending::<()>());
+        thread::Builder::new().name("desk-timers".to_owned()).spawn(drive).ok()?;
+        // Two that start at once leave one thread idle.
+        let _ = TIMERS.set(handle);
+    }
+    TIMERS.get()
+}

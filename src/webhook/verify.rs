@@ -37,7 +37,7 @@ impl Verifier {
     ///
     /// # Panics
     ///
-    /// When `token` is given as text and is blank: anybody can sign with an empty token. [`Token::new`] says so with an
+    /// When `token` is given as text that is blank or has white space around it: anyone can sign with an empty token. [`Token::new`] says so with an
     /// error instead.
     #[must_use]
     pub fn signed(sdk_app_id: u64, token: impl Into<Token>) -> Self {
@@ -59,7 +59,7 @@ impl Verifier {
     ///
     /// # Panics
     ///
-    /// When that app is unsigned, and when `token` is blank text.
+    /// When that app is unsigned, and when `token` is text that is blank or has white space around it.
     #[must_use]
     pub fn also_accept(mut self, token: impl Into<Token>) -> Self {
         match self.apps.last_mut().map(|app| &mut app.policy) {
@@ -73,7 +73,7 @@ impl Verifier {
     ///
     /// # Panics
     ///
-    /// When `token` is blank text, and when that app was let in unsigned before.
+    /// When `token` is text that is blank or has white space around it, and when that app was let in unsigned before.
     #[must_use]
     pub fn app(mut self, sdk_app_id: u64, token: impl Into<Token>) -> Self {
         if let Some(known) = self.apps.iter().position(|app| app.id == sdk_app_id) {
