@@ -8,6 +8,8 @@ use std::fmt::{self, Write as _};
 use bytes::Bytes;
 use http::StatusCode;
 
+use crate::event::ParseError;
+
 /// A row of the table, with the whole response's body as a constant.
 macro_rules! row {
     ($status:expr, $code:literal, $reason:literal, $text:literal) => {
@@ -300,6 +302,15 @@ fn write_decimal(out: &mut impl fmt::Write, mut number: u64) -> fmt::Result {
 }
 
 impl std::error::Error for Refusal {}
+
+impl From<ParseError> for Refusal {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::NotJson { line, column } => Self::NotJson { line, column },
+            ParseError::MissingField { name } => Self::MissingField { name },
+        }
+    }
+}
 
 /// A refused delivery, as [`Webhook::on_refusal`](crate::Webhook::on_refusal) reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,10 +47,13 @@ mod unknown;
 
 mod dedup;
 
+mod error;
+
 use std::time::SystemTime;
 
 #[cfg(feature = "inbox")]
 pub(crate) use self::dedup::digest;
+pub(crate) use self::error::ParseError;
 pub(crate) use self::wire::{BYTE_ORDER_MARK, COMMAND, Origin, Wire};
 pub use self::{
     content::{CustomElem, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::{
     Event, EventKind, Stray,
+    error::ParseError,
     wire::{COMMAND, Origin, Wire},
 };
-use crate::error::Refusal;
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -68,12 +68,12 @@ impl<'de> Deserialize<'de> for Event {
 
 impl Event {
     /// Reads what its `Serialize` wrote as JSON.
-    pub(crate) fn from_json(json: &str) -> Result<Self, Refusal> {
+    pub(crate) fn from_json(json: &str) -> Result<Self, ParseError> {
         let mut mended = None;
         let mut wire = Wire::parse(json, &mut mended)?;
         let record = std::mem::take(&mut wire.record);
         let origin = Origin {
-            sdk_app_id: record.sdk_app_id.ok_or(Refusal::MissingField { name: "SdkAppid" })?,
+            sdk_app_id: record.sdk_app_id.ok_or(ParseError::MissingField { name: "SdkAppid" })?,
             request_id: record.request_id.map(Cow::into_owned),
             client_ip: record.client_ip.map(Cow::into_owned),
             platform: record.platform.map(Cow::into_owned),

@@ -14,10 +14,10 @@ use serde::{
 use super::{
     Event, EventName, Stray,
     budget::{Budget, Reading},
+    error::ParseError,
     lenient::{Id, value},
     mend::mend,
 };
-use crate::error::Refusal;
 
 /// A body's fields, as far as they can be read. Of a name that stands twice the last one counts.
 #[derive(Default)]
@@ -56,7 +56,7 @@ pub(crate) struct Origin {
 
 impl<'a> Wire<'a> {
     /// `mended` keeps the text that the fields borrow from, if that is not the body itself.
-    pub(crate) fn parse(body: &'a str, mended: &'a mut Option<String>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(body: &'a str, mended: &'a mut Option<String>) -> Result<Self, ParseError> {
         let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let read = |json, reading| Self::read(json, Budget::of(body, reading));
         // Almost every body is as documented, and read in one pass.
@@ -64,7 +64,7 @@ impl<'a> Wire<'a> {
             *mended = mend(json);
             mended.as_deref().map_or(Err(error), |mended| read(mended, Reading::CutOut))
         });
-        wire.map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })
+        wire.map_err(|error| ParseError::NotJson { line: error.line(), column: error.column() })
     }
 
     /// Whether it has what every event has.
@@ -82,8 +82,8 @@ impl<'a> Wire<'a> {
 }
 
 impl Event {
-    pub(crate) fn new(wire: Wire<'_>, origin: Origin) -> Result<Self, Refusal> {
-        let required = |name| Refusal::MissingField { name };
+    pub(crate) fn new(wire: Wire<'_>, origin: Origin) -> Result<Self, ParseError> {
+        let required = |name| ParseError::MissingField { name };
         let mut stray = wire.stray;
         let name = EventName::from(&*wire.name.ok_or(required("Event"))?);
         Ok(Self {

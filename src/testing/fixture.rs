@@ -144,7 +144,7 @@ impl EventFixture {
         let origin = Origin { sdk_app_id: APP, request_id: None, client_ip: None, platform: None };
         let mut mended = None;
         let event = Wire::parse(&body, &mut mended).and_then(|wire| Event::new(wire, origin));
-        let mut event = event.unwrap_or_else(|refusal| panic!("{refusal}: {body}"));
+        let mut event = event.unwrap_or_else(|error| panic!("{error}: {body}"));
         event.raw = body;
         event
     }
