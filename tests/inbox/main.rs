@@ -34,6 +34,8 @@ mod dispatcher;
 
 mod retries;
 
+mod waits;
+
 mod poison;
 
 mod limits;

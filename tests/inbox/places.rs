@@ -59,14 +59,34 @@ pub(crate) fn places() -> Vec<Place> {
     places
 }
 
-/// For a test of its own for each engine.
 pub(crate) fn postgres() -> Option<Place> {
-    places().into_iter().find(|place| place.name() == "postgres")
+    server::shared().map(|server| Place::Schema(server, format!("desk_{}", unique())))
 }
 
 pub(crate) fn sqlite() -> Place {
-    places().remove(0)
+    Place::File(Folder::new())
 }
+
+/// Makes a test for each engine of each function, which takes a [`Place`]: `name::sqlite` and `name::postgres`.
+macro_rules! on_each_engine {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$test(crate::places::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(place) = crate::places::postgres() {
+                    super::$test(place).await;
+                }
+            }
+        }
+    )+};
+}
+
+pub(crate) use on_each_engine;
 
 impl Place {
     pub(crate) async fn open(&self) -> Inbox {

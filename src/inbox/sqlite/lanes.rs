@@ -28,9 +28,9 @@ pub(super) struct Lanes {
 #[derive(Debug)]
 struct Lane {
     queue: Queue,
+    /// When its first event may be tried, and when the lease ends while it is held.
     due: (Instant, i64),
     epoch: Option<i64>,
-    retrying: bool,
 }
 
 /// Claims of one run. The numbers of the runs are above.
@@ -41,7 +41,7 @@ impl Lanes {
         Self { run: run.saturating_mul(RUN), ..Self::default() }
     }
 
-    /// An event that was stored just now, after all others of its lane.
+    /// An event behind all others of its lane.
     pub(super) fn add(&mut self, key: LaneKey, entry: Entry, now: Instant) {
         if !self.change(key, |lane| lane.queue.push(entry)) {
             self.insert(key, entry, now);
@@ -53,16 +53,12 @@ impl Lanes {
         let mut is_first = false;
         let is_there = self.change(key, |lane| {
             lane.queue.push_in_place(entry);
-            // If a later one waits for its retry, this one need not; that one's attempts are not forgotten.
-            if lane.queue.is_first(entry.id) && lane.epoch.is_none() {
-                lane.retrying = false;
-                is_first = true;
-            }
+            is_first = lane.queue.first().is_some_and(|first| first.id == entry.id);
         });
         if !is_there {
             self.insert(key, entry, now);
         } else if is_first {
-            self.reschedule(key, now);
+            self.first_has_changed(key, now);
         }
     }
 
@@ -71,25 +67,28 @@ impl Lanes {
         ids.iter().for_each(|id| self.suspects.clear(*id));
         let mut was_first = false;
         self.change(key, |lane| {
-            was_first = ids.iter().any(|id| lane.queue.is_first(*id));
+            was_first = lane.queue.first().is_some_and(|first| ids.contains(&first.id));
             ids.iter().for_each(|id| lane.queue.remove(*id));
-            if was_first && lane.epoch.is_none() {
-                lane.retrying = false;
-            }
         });
+        if was_first {
+            self.first_has_changed(key, now);
+        }
+    }
+
+    /// The lane is due when its first event is. While it is held, that can wait.
+    fn first_has_changed(&mut self, key: LaneKey, now: Instant) {
         let Some(lane) = self.lanes.get(&key).filter(|lane| lane.epoch.is_none()) else { return };
-        if lane.queue.is_empty() {
-            self.discard(key);
-        } else if was_first {
-            self.reschedule(key, now);
+        match lane.queue.first() {
+            Some(first) => self.reschedule(key, first.retry.unwrap_or(now).max(now)),
+            None => self.discard(key),
         }
     }
 
     fn insert(&mut self, key: LaneKey, entry: Entry, now: Instant) {
         self.count += 1;
-        let due = (now, self.count);
+        let due = (entry.retry.unwrap_or(now), self.count);
         self.due.insert((due.0, due.1, key));
-        let mut lane = Lane { queue: Queue::default(), due, epoch: None, retrying: false };
+        let mut lane = Lane { queue: Queue::default(), due, epoch: None };
         lane.queue.push(entry);
         self.totals.add(lane.share());
         self.lanes.insert(key, lane);
@@ -102,24 +101,17 @@ impl Lanes {
         }
     }
 
-    /// The lane's first event is to be tried again.
-    pub(super) fn retry(&mut self, key: LaneKey, at: Instant) {
-        if self.change(key, |lane| lane.retrying = true) {
-            self.reschedule(key, at);
-        }
+    /// Lanes with events that wait for their retries, and these events.
+    pub(super) fn retrying(&self) -> Vec<(LaneKey, Vec<i64>)> {
+        let waits = |lane: &&Lane| lane.share().retrying > 0;
+        let lanes = self.lanes.iter().filter(|(_, lane)| waits(lane));
+        lanes.map(|(key, lane)| (*key, lane.queue.retrying().collect())).collect()
     }
 
-    /// Lanes whose first event waits for its retry, with that event.
-    pub(super) fn retrying(&self) -> Vec<(LaneKey, i64)> {
-        let waits = |lane: &&Lane| lane.retrying && lane.epoch.is_none();
-        let first = |(key, lane): (&LaneKey, &Lane)| Some((*key, lane.queue.first()?));
-        self.lanes.iter().filter(|(_, lane)| waits(lane)).filter_map(first).collect()
-    }
-
-    /// Lets a lane go on whose first event waits for its retry.
-    pub(super) fn retry_now(&mut self, key: LaneKey, now: Instant) {
-        if self.lanes.get(&key).is_some_and(|lane| lane.retrying && lane.epoch.is_none()) {
-            self.reschedule(key, now);
+    /// Lets events be tried again that wait for their retries.
+    pub(super) fn retry_now(&mut self, key: LaneKey, ids: &[i64], now: Instant) {
+        if self.change(key, |lane| ids.iter().for_each(|id| lane.queue.retry(*id, now))) {
+            self.first_has_changed(key, now);
         }
     }
 
@@ -139,7 +131,7 @@ impl Lanes {
         let (mut due, mut claimed_bytes) = (Vec::new(), 0);
         for (.., key) in self.due.iter().take_while(|(at, ..)| *at <= now).take(limit) {
             let Some(lane) = self.lanes.get(key) else { continue };
-            let (ids, bytes) = lane.queue.first_events();
+            let (ids, bytes) = lane.queue.first_events(now);
             if !due.is_empty() && claimed_bytes + bytes > CLAIM_BYTES {
                 break;
             }
@@ -196,27 +188,22 @@ impl Lanes {
             return;
         }
         self.change(claim.lane, |lane| lane.epoch = None);
-        if self.lanes.get(&claim.lane).is_some_and(|lane| lane.queue.is_empty()) {
-            self.discard(claim.lane);
-        } else {
-            self.reschedule(claim.lane, now);
-        }
+        self.first_has_changed(claim.lane, now);
     }
 
     /// What an outcome of a held lane says, once it was written.
     pub(super) fn finish(&mut self, outcome: &Outcome, now: Instant) {
         outcome.done.iter().for_each(|id| self.suspects.clear(*id));
         outcome.dead.iter().for_each(|dead| self.suspects.clear(dead.id));
-        let ended = || outcome.done.iter().copied().chain(outcome.dead.iter().map(|dead| dead.id));
         self.change(outcome.claim.lane, |lane| {
-            lane.retrying &= !ended().any(|id| lane.queue.has(id));
-            ended().for_each(|id| lane.queue.remove(id));
+            outcome.done.iter().for_each(|id| lane.queue.remove(*id));
+            outcome.dead.iter().for_each(|dead| lane.queue.remove(dead.id));
+            if let Some((failure, after)) = &outcome.retry {
+                lane.queue.retry(failure.id, now + *after);
+            }
         });
         if outcome.release {
             self.release(&outcome.claim, now);
-            if let Some((_, after)) = &outcome.retry {
-                self.retry(outcome.claim.lane, now + *after);
-            }
         }
     }
 
@@ -237,14 +224,14 @@ impl Lanes {
 impl Lane {
     /// What it adds to the totals.
     fn share(&self) -> Totals {
-        let is_held = self.epoch.is_some();
         // A lane that is held may have no event left.
-        let one = u64::from(!self.queue.is_empty());
+        let running = self.queue.first().filter(|_| self.epoch.is_some());
+        let running_again = running.is_some_and(|first| first.retry.is_some());
         Totals {
             events: self.queue.len(),
             bytes: self.queue.bytes(),
-            running: if is_held { one } else { 0 },
-            retrying: if !is_held && self.retrying { one } else { 0 },
+            running: u64::from(running.is_some()),
+            retrying: self.queue.count_retrying() - u64::from(running_again),
         }
     }
 }
@@ -261,7 +248,7 @@ mod tests {
     fn a_claim_brings_eight_megabytes_and_a_lane_one() {
         let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
         for id in 0..64 * 16 {
-            lanes.add(LaneKey([(id % 64) as u8; 16]), Entry { id, bytes: 900 << 10 }, now);
+            lanes.add(LaneKey([(id % 64) as u8; 16]), Entry::new(id, 900 << 10), now);
         }
         let ids = |lanes: &mut Lanes| -> Vec<Vec<i64>> {
             lanes.claim(64, now, lease).into_iter().map(|(_, ids)| ids).collect()
@@ -271,8 +258,8 @@ mod tests {
 
         // One that is larger than that comes alone.
         let mut lanes = Lanes::default();
-        lanes.add(LaneKey([1; 16]), Entry { id: 1, bytes: 20 << 20 }, now);
-        lanes.add(LaneKey([2; 16]), Entry { id: 2, bytes: 1 }, now);
+        lanes.add(LaneKey([1; 16]), Entry::new(1, 20 << 20), now);
+        lanes.add(LaneKey([2; 16]), Entry::new(2, 1), now);
         assert_eq!(ids(&mut lanes), [[1]]);
         assert_eq!(ids(&mut lanes), [[2]]);
     }
@@ -282,10 +269,11 @@ mod tests {
         let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
         let (one, two) = (LaneKey([1; 16]), LaneKey([2; 16]));
         for id in 1..=3 {
-            lanes.add(one, Entry { id, bytes: 10 }, now);
+            lanes.add(one, Entry::new(id, 10), now);
         }
-        lanes.add(two, Entry { id: 4, bytes: 5 }, now);
-        lanes.retry(two, now + lease);
+        lanes.add(two, Entry::new(4, 5), now);
+        lanes.change(two, |lane| lane.queue.retry(4, now + lease));
+        lanes.first_has_changed(two, now);
         let sums = |lanes: &Lanes| {
             let totals = lanes.totals();
             (totals.events, totals.bytes, totals.running, totals.retrying)
@@ -300,7 +288,7 @@ mod tests {
         lanes.remove(one, &[1, 3], now);
         assert_eq!(sums(&lanes), (0, 0, 0, 0));
         lanes.release(&claim, now);
-        lanes.add_in_place(one, Entry { id: 3, bytes: 10 }, now);
+        lanes.add_in_place(one, Entry::new(3, 10), now);
         assert_eq!(sums(&lanes), (1, 10, 0, 0));
     }
 }

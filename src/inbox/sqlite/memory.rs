@@ -112,12 +112,12 @@ fn read_lanes(file: &Connection, lanes: &mut Lanes) -> rusqlite::Result<()> {
         let id = row.get(0)?;
         let lane = rows::lane(id, row.get(1));
         let bytes = usize::try_from(row.get::<_, i64>(3).unwrap_or_default()).unwrap_or(0);
-        lanes.add(lane, Entry { id, bytes }, now);
-        if let Some(retry_at) = row.get::<_, Option<i64>>(2).ok().flatten() {
+        let retry = row.get::<_, Option<i64>>(2).ok().flatten().map(|retry_at| {
             let left = u64::try_from(retry_at.saturating_sub(clock)).unwrap_or(0);
             // The clock may have been wrong when that was written.
-            lanes.retry(lane, now + Duration::from_millis(left).min(DAY));
-        }
+            now + Duration::from_millis(left).min(DAY)
+        });
+        lanes.add(lane, Entry { id, bytes, retry }, now);
     }
     lanes.suspects = Suspects::read(file)?;
     let of_suspects = lanes.suspects.ids().map(|id| lane_of(file, id)).collect::<Result<Vec<_>, _>>()?;

@@ -249,7 +249,7 @@ impl Store for Owner {
             let mut lanes = memory.lanes();
             let appended = added.into_iter().zip(ids).map(|((lane, bytes), id)| match id {
                 Some(id) => {
-                    lanes.add(lane, Entry { id, bytes }, now);
+                    lanes.add(lane, Entry::new(id, bytes), now);
                     Appended::Stored
                 }
                 None => Appended::Duplicate,
@@ -462,19 +462,25 @@ impl Store for Owner {
             let (some, filter, memory) = (some.to_vec(), filter.clone(), Arc::clone(&self.memory));
             let write = move |file: &Transaction<'_>| {
                 let mut due = Vec::new();
-                for (lane, id) in &some {
-                    let row = rows::read(file, Table::Event, *id)?;
-                    let matching =
-                        row.filter(|row| filter.matches(&row.json, row.stored, row.error.as_deref()));
-                    if let Some(row) = matching {
-                        sweep::retry_now(file, &row)?;
-                        due.push(*lane);
+                for (lane, ids) in &some {
+                    let mut matching = Vec::new();
+                    for id in ids {
+                        let row = rows::read(file, Table::Event, *id)?;
+                        let row =
+                            row.filter(|row| filter.matches(&row.json, row.stored, row.error.as_deref()));
+                        if let Some(row) = row {
+                            sweep::retry_now(file, &row)?;
+                            matching.push(row.id);
+                        }
                     }
+                    due.push((*lane, matching));
                 }
+                due.retain(|(_, matching)| !matching.is_empty());
                 Ok(due)
             };
-            let publish = move |due: Vec<LaneKey>| {
-                due.iter().for_each(|lane| memory.lanes().retry_now(*lane, Instant::now()));
+            let publish = move |due: Vec<(LaneKey, Vec<i64>)>| {
+                let mut lanes = memory.lanes();
+                due.iter().for_each(|(lane, ids)| lanes.retry_now(*lane, ids, Instant::now()));
                 memory.changed.notify_one();
                 due.len() as u64
             };

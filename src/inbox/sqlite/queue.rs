@@ -1,14 +1,24 @@
 //! The waiting events of one lane, and what there is of all lanes.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use crate::inbox::store::{EVENTS_AT_ONCE, LANE_BYTES};
 
-/// A waiting event, and the bytes of its JSON.
+/// A waiting event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) id: i64,
+    /// Of its JSON.
     pub(super) bytes: usize,
+    /// When it may be tried again, if it has failed.
+    pub(super) retry: Option<Instant>,
+}
+
+impl Entry {
+    /// An event that has not failed.
+    pub(super) fn new(id: i64, bytes: usize) -> Self {
+        Self { id, bytes, retry: None }
+    }
 }
 
 /// In the order of the ids.
@@ -16,18 +26,24 @@ pub(super) struct Entry {
 pub(super) struct Queue {
     entries: VecDeque<Entry>,
     bytes: u64,
+    retrying: u64,
 }
 
 impl Queue {
     pub(super) fn push(&mut self, entry: Entry) {
-        self.bytes += entry.bytes as u64;
+        self.count(entry);
         self.entries.push_back(entry);
     }
 
     pub(super) fn push_in_place(&mut self, entry: Entry) {
         let place = self.entries.partition_point(|other| other.id < entry.id);
-        self.bytes += entry.bytes as u64;
+        self.count(entry);
         self.entries.insert(place, entry);
+    }
+
+    fn count(&mut self, entry: Entry) {
+        self.bytes += entry.bytes as u64;
+        self.retrying += u64::from(entry.retry.is_some());
     }
 
     pub(super) fn remove(&mut self, id: i64) {
@@ -35,23 +51,35 @@ impl Queue {
             && let Some(entry) = self.entries.remove(place)
         {
             self.bytes -= entry.bytes as u64;
+            self.retrying -= u64::from(entry.retry.is_some());
         }
     }
 
-    pub(super) fn first(&self) -> Option<i64> {
-        self.entries.front().map(|entry| entry.id)
+    /// The event has failed, or need not wait any longer.
+    pub(super) fn retry(&mut self, id: i64, at: Instant) {
+        if let Ok(place) = self.place(id)
+            && let Some(entry) = self.entries.get_mut(place)
+        {
+            self.retrying += u64::from(entry.retry.is_none());
+            entry.retry = Some(at);
+        }
     }
 
-    pub(super) fn is_first(&self, id: i64) -> bool {
-        self.first() == Some(id)
+    pub(super) fn first(&self) -> Option<&Entry> {
+        self.entries.front()
+    }
+
+    /// Those that have failed.
+    pub(super) fn retrying(&self) -> impl Iterator<Item = i64> {
+        self.entries.iter().filter(|entry| entry.retry.is_some()).map(|entry| entry.id)
+    }
+
+    pub(super) fn count_retrying(&self) -> u64 {
+        self.retrying
     }
 
     pub(super) fn has(&self, id: i64) -> bool {
         self.place(id).is_ok()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -62,11 +90,12 @@ impl Queue {
         self.bytes
     }
 
-    /// What a claim brings of it, and the bytes of that.
-    pub(super) fn first_events(&self) -> (Vec<i64>, usize) {
+    /// What a claim brings of it, and the bytes of that. An event that waits for its retry holds back those behind it.
+    pub(super) fn first_events(&self, now: Instant) -> (Vec<i64>, usize) {
         let (mut ids, mut bytes) = (Vec::new(), 0);
         for entry in self.entries.iter().take(EVENTS_AT_ONCE) {
-            if !ids.is_empty() && bytes + entry.bytes > LANE_BYTES {
+            let is_due = entry.retry.is_none_or(|retry| retry <= now);
+            if !ids.is_empty() && (!is_due || bytes + entry.bytes > LANE_BYTES) {
                 break;
             }
             bytes += entry.bytes;
@@ -87,7 +116,7 @@ pub(super) struct Totals {
     pub(super) bytes: u64,
     /// Lanes that are held and have events.
     pub(super) running: u64,
-    /// Lanes that are not held, and whose first event has failed.
+    /// Events that have failed, and are not being handled.
     pub(super) retrying: u64,
 }
 

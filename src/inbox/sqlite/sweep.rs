@@ -105,7 +105,7 @@ pub(super) fn replay(
         return Ok(None);
     }
     delete(file, Table::Archive, archived.id)?;
-    Ok(Some((archived.lane, Entry { id, bytes: archived.bytes })))
+    Ok(Some((archived.lane, Entry::new(id, archived.bytes))))
 }
 
 /// Deletes a waiting event.
@@ -152,5 +152,5 @@ fn delete(file: &Transaction<'_>, table: Table, id: i64) -> rusqlite::Result<boo
 }
 
 fn moved(row: &Stored) -> Moved {
-    (row.lane, Entry { id: row.id, bytes: row.bytes })
+    (row.lane, Entry::new(row.id, row.bytes))
 }

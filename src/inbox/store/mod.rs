@@ -57,8 +57,9 @@ pub trait Store: Send + Sync + 'static {
     /// When the engine fails. None of the events counts as stored then.
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, InboxError>;
 
-    /// Takes up to `limit` lanes that have waiting events, are not held, and whose retry is due; the longest ready first.
-    /// No other call gets them for `lease`, unless it is renewed.
+    /// Takes up to `limit` lanes that are not held and whose first event is due; the longest ready first. No other call gets
+    /// them for `lease`, unless it is renewed. An event that waits for its retry is not due, and holds back those behind it;
+    /// what is stored or requeued before it is due at once.
     ///
     /// Each lane brings its oldest events in the order in which they were stored: at least one, at most
     /// [`EVENTS_AT_ONCE`], and beyond the first no more than [`LANE_BYTES`]. A call takes no further lane once it has
@@ -203,7 +204,7 @@ pub trait Store: Send + Sync + 'static {
         unsupported("discard")
     }
 
-    /// Makes the lanes due whose first event waits for its retry and matches `filter`, and returns how many.
+    /// Makes the events due that wait for their retries and match `filter`, and returns in how many lanes there were any.
     ///
     /// # Errors
     ///
