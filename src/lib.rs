@@ -73,8 +73,6 @@ pub mod event;
 #[cfg(feature = "inbox")]
 pub mod inbox;
 
-mod error;
-
 mod telemetry;
 
 mod isolate;
@@ -102,10 +100,9 @@ mod tower;
 pub use async_trait::async_trait;
 
 pub use self::{
-    error::{Refusal, Refused},
     event::Event,
     handler::{Deliver, EventHandler, HandlerError, HandlerResult, Middleware, Next},
-    webhook::{Verifier, Webhook},
+    webhook::{Refusal, Refused, Verifier, Webhook},
 };
 
 // The code on its pages uses every door.

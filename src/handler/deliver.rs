@@ -43,7 +43,7 @@ pub trait Deliver: Sealed + Send + Sync + 'static {
     fn at_deadline(&self) -> AtDeadline;
 
     /// Reports a failure that no response can report.
-    fn late(&self, event: &Event, error: &HandlerError);
+    fn late_failure(&self, event: &Event, error: &HandlerError);
 }
 
 /// The response to a sender when the deadline passes before the handler has ended.
@@ -65,7 +65,7 @@ impl<T: EventHandler + ?Sized> Deliver for T {
         AtDeadline::Acknowledge
     }
 
-    fn late(&self, event: &Event, error: &HandlerError) {
+    fn late_failure(&self, event: &Event, error: &HandlerError) {
         self.on_late_failure(event, error);
     }
 }
@@ -81,8 +81,8 @@ macro_rules! forward {
                 (**self).at_deadline()
             }
 
-            fn late(&self, event: &Event, error: &HandlerError) {
-                (**self).late(event, error);
+            fn late_failure(&self, event: &Event, error: &HandlerError) {
+                (**self).late_failure(event, error);
             }
         }
 

@@ -96,8 +96,8 @@ impl<M: Middleware, D: Deliver> Deliver for Wrapped<M, D> {
         self.inner.at_deadline()
     }
 
-    fn late(&self, event: &Event, error: &HandlerError) {
-        self.inner.late(event, error);
+    fn late_failure(&self, event: &Event, error: &HandlerError) {
+        self.inner.late_failure(event, error);
     }
 }
 

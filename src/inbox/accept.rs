@@ -3,11 +3,11 @@
 use super::{
     Inbox,
     store::{Appended, NewEvent},
+    telemetry,
 };
 use crate::{
     event::Event,
     handler::{AtDeadline, Deliver, Delivering, HandlerError, HandlerResult, Sealed},
-    telemetry,
 };
 
 impl Deliver for Inbox {
@@ -20,7 +20,7 @@ impl Deliver for Inbox {
     }
 
     /// The sender got 503, and the log has the reason.
-    fn late(&self, _: &Event, _: &HandlerError) {}
+    fn late_failure(&self, _: &Event, _: &HandlerError) {}
 }
 
 impl Sealed for Inbox {}
@@ -39,14 +39,14 @@ impl Inbox {
         match shared.arrivals.commit(arrival).await {
             Ok(Appended::Stored) => {
                 shared.backlog.add(bytes);
-                telemetry::stored();
+                telemetry::record_stored();
                 if shared.requests.is_reused(event, request) {
-                    telemetry::reused_request(event);
+                    telemetry::log_reused_request(event);
                 }
                 Ok(())
             }
             Ok(Appended::Duplicate) => {
-                telemetry::duplicate(event);
+                telemetry::record_duplicate(event);
                 Ok(())
             }
             Err(error) => Err(HandlerError::unavailable(format!("the inbox has not stored it: {error}"))),

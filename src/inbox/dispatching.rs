@@ -9,10 +9,11 @@ use super::{
     dispatcher::Settings,
     lane::{LaneWorker, Phase},
     lease::Leases,
+    outage::Outage,
     store::Lane,
     workers::Lanes,
 };
-use crate::{handler::Deliver, telemetry::Outage};
+use crate::handler::Deliver;
 
 /// How often the store is asked at least: for what other processes have left.
 const POLL: Duration = Duration::from_secs(1);

@@ -4,8 +4,7 @@ use std::{sync::Weak, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::Shared;
-use crate::telemetry::{self, Outage};
+use super::{Shared, outage::Outage, telemetry};
 
 const SOON: Duration = Duration::from_secs(1);
 

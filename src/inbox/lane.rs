@@ -21,12 +21,12 @@ use super::{
     progress::Progress,
     retry::Policy,
     store::{Failure, Finished, Lane, Outcome, Store, Waiting},
+    telemetry::{self, Attempt, AttemptOutcome},
 };
 use crate::{
     event::Event,
     handler::{Deliver, HandlerError, attempt},
     isolate::isolated,
-    telemetry::{self, Attempt},
 };
 
 /// Delivers the events of claimed lanes to the handler.
@@ -135,7 +135,7 @@ impl<H: Deliver> LaneWorker<H> {
             Ok(event) => event,
             Err(unreadable) => {
                 let error = format!("the stored event cannot be read: {unreadable}");
-                telemetry::unreadable(&error, waiting.id);
+                telemetry::log_unreadable(&error, waiting.id);
                 return Verdict::Dead(Failure::new(waiting.id, waiting.attempts, error));
             }
         };
@@ -181,7 +181,7 @@ impl<H: Deliver> LaneWorker<H> {
                 None
             }
             () = held.lost() => {
-                watched.lost(event);
+                watched.log_lost_lease(event);
                 None
             }
             () = sleep(self.policy.timeout) => {
@@ -192,23 +192,23 @@ impl<H: Deliver> LaneWorker<H> {
         };
         watched.within(|| isolated(|| drop(handling)));
         let Some(result) = result else {
-            watched.ended("interrupted");
+            watched.record_end(AttemptOutcome::Interrupted);
             return Verdict::Interrupted;
         };
         if self.phase() > Phase::Running {
             self.finished.fetch_add(1, Ordering::Relaxed);
         }
         let Err(error) = result else {
-            watched.ended("done");
+            watched.record_end(AttemptOutcome::Done);
             return Verdict::Done;
         };
         let verdict = if error.is_permanent() || is_last {
             self.bury(attempts, waiting, event, &error, &watched)
         } else {
-            watched.ended("retry");
+            watched.record_end(AttemptOutcome::Retry);
             let after = self.policy.delay(waiting, begun.elapsed(), &error);
             let failure = Failure::new(waiting.id, attempts, text(&error));
-            watched.is_repeated(event, &failure.error, after);
+            watched.log_retry(event, &failure.error, after);
             Verdict::Retry(failure, after)
         };
         isolated(|| drop(error));
@@ -241,10 +241,10 @@ impl<H: Deliver> LaneWorker<H> {
         error: &HandlerError,
         watched: &Attempt,
     ) -> Verdict {
-        watched.ended("dead");
+        watched.record_end(AttemptOutcome::Dead);
         let failure = Failure::new(waiting.id, attempts, text(error));
-        watched.was_last(event, &failure.error, failure.id);
-        watched.within(|| isolated(|| self.handler.late(event, error)));
+        watched.log_dead_letter(event, &failure.error, failure.id);
+        watched.within(|| isolated(|| self.handler.late_failure(event, error)));
         Verdict::Dead(failure)
     }
 

@@ -14,9 +14,9 @@ use tokio::{
 
 use super::{
     InboxError,
+    outage::Outage,
     store::{Claim, Renewed, Store},
 };
-use crate::telemetry::Outage;
 
 /// The lanes that are held.
 #[derive(Clone, Debug, Default)]

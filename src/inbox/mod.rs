@@ -128,6 +128,10 @@ mod backoff;
 
 mod error;
 
+mod outage;
+
+mod telemetry;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
@@ -148,7 +152,7 @@ pub use self::{
     store::{Archived, DeadLetter, Filter, Pending, Receipt, ReceiptValue, Stats},
     workers::{Drained, Workers},
 };
-use crate::{handler::Deliver, telemetry};
+use crate::handler::Deliver;
 
 /// Stores events durably before they are acknowledged. Clones share one store.
 #[derive(Clone)]
@@ -266,7 +270,7 @@ impl Inbox {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn over(store: impl Store) -> Self {
-        telemetry::describe_inbox();
+        telemetry::describe();
         let inbox = Self::on(Arc::new(store));
         let shared = &inbox.shared;
         shared.runtime.spawn(housekeeping::count(Arc::downgrade(shared)));

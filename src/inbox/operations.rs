@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{
     Inbox, InboxError,
     store::{Archived, DeadLetter, Filter, Pending, Stats},
+    telemetry,
 };
-use crate::telemetry;
 
 /// For operators, also through [`Inbox::operate`] from another process while receiver and workers run.
 ///

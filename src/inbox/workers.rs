@@ -19,8 +19,9 @@ use super::{
     lane::{LaneWorker, Phase},
     lease::Leases,
     store::Store,
+    telemetry,
 };
-use crate::{handler::Deliver, telemetry};
+use crate::handler::Deliver;
 
 /// The running delivery. It goes on if this is dropped.
 #[must_use = "`drain` it before the program ends"]
@@ -82,7 +83,7 @@ pub(super) fn start<H: Deliver>(inbox: &Inbox, worker: Arc<LaneWorker<H>>, setti
         let store = Arc::clone(&worker.store);
         let working = async {
             if let Ok(stats) = store.stats().await {
-                telemetry::started_delivery(&stats);
+                telemetry::log_start(&stats);
             }
             let lanes = dispatch(&worker, &leases, &settings).await;
             finish(&worker, lanes, settings.grace).await

@@ -1,53 +1,29 @@
-//! What whoever runs this gets to know of it. Nothing else in the crate logs or counts.
+//! Spans and log lines for `tracing`, numbers for `metrics`, and standard error where the program has no subscriber.
 //!
-//! With feature `tracing` there is a span for each delivery, and failures are its events; without it, or where the program's
-//! subscriber does not want to know, failures go to standard error, a line each. With feature `metrics` everything is
-//! counted. Both are told the same by the same calls; without the features those are empty.
+//! Each part of the crate decides what it reports, in a file `telemetry.rs` of its own. Without the features `tracing` and
+//! `metrics` the same calls do nothing, except that failures are still written to standard error.
+//!
+//! Subscribers and recorders are the program's code. They are called in this folder only and inside
+//! [`isolated`](crate::isolate::isolated), so that one that panics loses no event.
 
-mod delivery;
+mod log;
 
-mod failures;
-
-mod refusals;
-
-mod say;
-
-#[cfg(feature = "inbox")]
-mod inbox;
-
-#[cfg(feature = "tracing")]
-mod span;
-
-#[cfg(not(feature = "tracing"))]
-#[path = "no_span.rs"]
-mod span;
-
-#[cfg(feature = "metrics")]
 mod metrics;
 
-#[cfg(not(feature = "metrics"))]
-#[path = "no_metrics.rs"]
-mod metrics;
+mod rate_limit;
 
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-mod stopwatch;
+mod span;
 
-#[cfg(not(any(feature = "metrics", feature = "tracing")))]
-#[path = "no_stopwatch.rs"]
 mod stopwatch;
 
 pub(crate) use self::{
-    delivery::{Accepted, Delivery, Handling},
-    failures::{failed, failed_late, late, lost, unknown_command},
-    metrics::{describe, started, stopped},
-    refusals::Refusals,
-};
-#[cfg(feature = "inbox")]
-pub(crate) use self::{
-    inbox::{Attempt, Outage, duplicate, record_stats, reused_request, started_delivery, stored, unreadable},
-    metrics::describe_inbox,
+    log::{Level, Subject, debug, log},
+    metrics::{Counter, Gauge, Histogram},
+    rate_limit::RateLimit,
+    span::{Span, span},
+    stopwatch::Stopwatch,
 };
 
-/// Of all spans and events.
+/// Of all spans and log lines.
 #[cfg(feature = "tracing")]
-const TARGET: &str = "tencent_desk_webhook";
+pub(crate) const TARGET: &str = "tencent_desk_webhook";

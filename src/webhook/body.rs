@@ -9,11 +9,10 @@ use std::{
 use bytes::Buf as _;
 use http_body::Body;
 
-use super::{Settings, timer};
-use crate::error::Refusal;
+use super::{refusal::Refusal, settings::Settings, timer};
 
-/// A request's body on its way in. It remembers whether its end was reached.
-pub(super) struct Inbound<'b, B> {
+/// Reads a request's body, and remembers whether its end was reached.
+pub(super) struct BodyReader<'b, B> {
     body: Pin<&'b mut B>,
     text: Vec<u8>,
     keeps: bool,
@@ -21,7 +20,7 @@ pub(super) struct Inbound<'b, B> {
     finished: bool,
 }
 
-impl<'b, B: Body> Inbound<'b, B> {
+impl<'b, B: Body> BodyReader<'b, B> {
     pub(super) fn new(body: Pin<&'b mut B>) -> Self {
         Self { finished: body.is_end_stream(), body, text: Vec::new(), keeps: true, length: 0 }
     }

@@ -1,4 +1,4 @@
-//! How many handlers run, and a way to wait until none does.
+//! How many verified requests are read or handled, and a way to wait until none is.
 
 use std::{
     pin::pin,
@@ -9,15 +9,27 @@ use tokio::sync::Notify;
 
 /// A counter that is watched. A semaphore would have to be emptied to wait for the last handler, and so refuse all others
 /// meanwhile.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InFlight {
+    max: AtomicUsize,
     running: AtomicUsize,
     idle: Notify,
 }
 
+impl Default for InFlight {
+    fn default() -> Self {
+        Self { max: AtomicUsize::new(1024), running: AtomicUsize::new(0), idle: Notify::new() }
+    }
+}
+
 impl InFlight {
-    /// Counts one more, unless `max` run already. Each success is followed by one [`leave`](Self::leave).
-    pub(super) fn enter(&self, max: usize) -> bool {
+    pub(super) fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    /// Counts one more, unless the maximum is reached. Each success is followed by one [`leave`](Self::leave).
+    pub(super) fn enter(&self) -> bool {
+        let max = self.max.load(Ordering::Relaxed);
         let one_more = |running| (running < max).then_some(running + 1);
         self.running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
     }

@@ -28,11 +28,15 @@
 //! # }
 //! ```
 
+mod settings;
+
 mod head;
 
 mod query;
 
 mod verify;
+
+mod token;
 
 mod body;
 
@@ -42,13 +46,15 @@ mod dispatch;
 
 mod response;
 
-mod token;
+mod refusal;
 
 mod in_flight;
 
-mod home;
+mod runtime;
 
 mod timer;
+
+mod telemetry;
 
 #[cfg(desk_stages)]
 #[allow(missing_docs, clippy::missing_errors_doc)]
@@ -65,25 +71,27 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use self::{
-    body::Inbound, dispatch::Slot, head::OwnHead, home::Home, in_flight::InFlight, query::Query,
-    verify::Verified,
+    body::BodyReader,
+    dispatch::Slot,
+    head::OwnHead,
+    in_flight::InFlight,
+    query::Query,
+    settings::Settings,
+    telemetry::{Accepted, Delivery},
+    verify::Trust,
 };
 pub(crate) use self::{head::Head, response::Answer};
 #[cfg(feature = "actix-web")]
 pub(crate) use self::{head::is_identity, response::JSON};
 pub use self::{
+    refusal::{Refusal, Refused},
     token::{InvalidToken, Token},
     verify::Verifier,
 };
-use crate::{
-    error::{Refusal, Refused},
-    handler::{AtDeadline, Deliver},
-    isolate::isolated,
-    telemetry::{self, Accepted, Delivery, Refusals},
-};
+use crate::{handler::Deliver, isolate::isolated, telemetry::RateLimit};
 
 /// Receives deliveries, verifies them, and hands their events to a handler.
 ///
@@ -108,21 +116,8 @@ struct Shared<H> {
     verifier: RwLock<Verifier>,
     handler: H,
     in_flight: InFlight,
-    refusals: Refusals,
+    log_limit: RateLimit,
 }
-
-#[derive(Clone)]
-struct Settings {
-    body_limit: usize,
-    read_timeout: Duration,
-    deadline: Duration,
-    at_deadline: AtDeadline,
-    max_in_flight: usize,
-    home: Option<Home>,
-    on_refusal: Option<Arc<OnRefusal>>,
-}
-
-type OnRefusal = dyn Fn(&Refused) + Send + Sync;
 
 impl<H: Deliver> Webhook<H> {
     /// Make it inside the tokio runtime on which handlers are to run, if need be: in `main` under `#[tokio::main]`, never
@@ -134,18 +129,9 @@ impl<H: Deliver> Webhook<H> {
             verifier: RwLock::new(verifier),
             handler,
             in_flight: InFlight::default(),
-            refusals: Refusals::default(),
+            log_limit: RateLimit::default(),
         };
-        let settings = Settings {
-            body_limit: 1024 * 1024,
-            read_timeout: Duration::from_secs(1),
-            deadline: Duration::from_millis(1500),
-            at_deadline: AtDeadline::Acknowledge,
-            max_in_flight: 1024,
-            home: Home::current(),
-            on_refusal: None,
-        };
-        Self { shared: Arc::new(shared), settings }
+        Self { shared: Arc::new(shared), settings: Settings::default() }
     }
 
     /// Answers one request, whatever it holds. It needs a tokio runtime only if the handler is not ready at once, and it needs
@@ -171,7 +157,7 @@ impl<H: Deliver> Webhook<H> {
         self.handle_as(request, Answer::into_response)
     }
 
-    /// [`handle`](Self::handle) for a door that answers in other words. The future is small enough for the allocator's
+    /// [`handle`](Self::handle) for a door with a response type of its own. The future is small enough for the allocator's
     /// quick path: doors box it.
     pub(crate) fn handle_as<B: Body, R>(
         &self,
@@ -183,139 +169,73 @@ impl<H: Deliver> Webhook<H> {
         async move { respond(webhook.answer(head.get(), body).await) }
     }
 
-    /// [`handle`](Self::handle) for servers with other types than `http`'s.
+    /// The five stages, in the order that keeps a stranger's body unread.
     pub(crate) async fn answer<B: Body>(&self, head: Head<'_>, body: B) -> Answer {
         let arrived = Instant::now();
-        let mut delivery = Delivery::begin();
+        let mut delivery = Delivery::begin(&self.shared.log_limit);
         let body = pin!(body);
-        let mut body = Inbound::new(body);
+        let mut body = BodyReader::new(body);
 
-        let received = delivery.carry(pin!(self.receive(head, &mut body, &delivery, arrived))).await;
-        delivery.answered(&received, &self.shared.refusals, arrived);
-        let mut answer = match received {
-            Ok(_) => Answer::accepted(),
-            Err(refusal) => {
-                if let Some(report) = &self.settings.on_refusal {
-                    isolated(|| report(&Refused::new(refusal, delivery.app())));
+        let stages = async {
+            // Query and text are dropped before the handler starts, because doors box this future.
+            let (event, slot) = {
+                if !head.is_post {
+                    return Err(Refusal::Method);
                 }
-                Answer::refused(&refusal)
-            }
-        };
-        answer.closes = body.is_unread() && head.is_alone;
-        answer
-    }
+                let query = Query::parse(head.query)?;
+                delivery.record_claimed_app(query.app);
 
-    /// The stages, in the order that keeps a stranger's body unread.
-    async fn receive<B: Body>(
-        &self,
-        head: Head<'_>,
-        body: &mut Inbound<'_, B>,
-        delivery: &Delivery,
-        arrived: Instant,
-    ) -> Result<Accepted, Refusal> {
-        if !head.is_post {
-            return Err(Refusal::Method);
-        }
-        // What is verified is given up before the handler starts: doors box this future.
-        let slot;
-        let event = {
-            let query = Query::parse(head.query)?;
-            delivery.claims(query.app);
-            let verified = self.verify(query)?;
-            delivery.is_authentic(verified.query.command.as_deref(), verified.query.request_id.as_deref());
-            // Bodies that are being read take up memory as events do.
-            let Some(taken) = Slot::take(&self.shared, self.settings.max_in_flight) else {
-                body.skip(&self.settings).await;
-                return Err(Refusal::Overloaded);
+                let trust = self.verify(&query)?;
+                delivery.record_verified(query.command.as_deref(), query.request_id.as_deref());
+
+                // A body that is being read takes up memory as an event does.
+                let Some(slot) = Slot::take(&self.shared) else {
+                    body.skip(&self.settings).await;
+                    return Err(Refusal::Overloaded);
+                };
+                let text = body.read(head.is_encoded, &self.settings).await?;
+                let Some(event) = parse::parse(text, query, trust, &delivery)? else {
+                    return Ok(Accepted::Ignored);
+                };
+                (event, slot)
             };
-            slot = taken;
-            let text = body.read(head.is_encoded, &self.settings).await?;
-            parse::parse(text, verified)?
+            delivery.record_event(&event);
+            dispatch::dispatch(event, slot, &self.settings, &delivery, arrived).await
         };
-        let Some(event) = event else { return Ok(Accepted::Ignored) };
-        delivery.brings(&event);
-        dispatch::dispatch(event, slot, &self.settings, delivery, arrived).await
-    }
-}
+        let result = delivery.carry(pin!(stages)).await;
+        delivery.record_result(&result);
 
-/// Limits. Each setter belongs before the first clone: a clone made earlier keeps its own.
-impl<H: Deliver> Webhook<H> {
-    /// How many bytes a body may have. Default: 1 MiB, as public receivers of the vendor's callbacks cap it; the vendor
-    /// documents no maximum.
-    #[must_use]
-    pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.settings.body_limit = bytes;
-        self
-    }
-
-    /// How long a body may take to arrive, within the [deadline](Self::deadline). Default: 1 s.
-    #[must_use]
-    pub fn read_timeout(mut self, read_timeout: Duration) -> Self {
-        self.settings.read_timeout = read_timeout;
-        self
-    }
-
-    /// When the sender gets its answer at the latest, counted from the first poll of [`handle`](Self::handle). Default:
-    /// 1.5 s: IM callbacks time out after 2 s (the vendor's webhook overview, trtc.io document 34354), and Desk's time-out is not
-    /// documented. A handler that is
-    /// not done by then goes on, and [`at_deadline`](Self::at_deadline) decides the response.
-    #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadline = deadline;
-        self
-    }
-
-    /// The response to a sender whose event is not done at the [deadline](Self::deadline). Default: `Acknowledge`. Set `Refuse` for
-    /// a handler of your own that stores events durably. With the inbox it is always `Refuse`.
-    #[must_use]
-    pub fn at_deadline(mut self, at_deadline: AtDeadline) -> Self {
-        self.settings.at_deadline = at_deadline;
-        self
-    }
-
-    /// How many verified requests may be read or handled at once, including handlers whose sender has its answer already.
-    /// Default: 1024. Further deliveries get 503, without a byte of their body being kept, and the sender may never repeat them.
-    ///
-    /// All of them together take at most `max_in_flight` × (16 × [`body_limit`](Self::body_limit) + 16 KiB) of memory, 16 GiB by default, and
-    /// only if whoever can sign sends the worst bodies that there are; the vendor's sample of 600 bytes takes about 2 KiB.
-    #[must_use]
-    pub fn max_in_flight(mut self, requests: usize) -> Self {
-        self.settings.max_in_flight = requests;
-        self
-    }
-
-    /// Calls `report` for each refused delivery, before the response is sent and on the thread that serves it, so it should be
-    /// quick. Refusals are logged as well, at most once a second for each reason.
-    ///
-    /// ```
-    /// use tencent_desk_webhook::{EventHandler, Webhook, testing};
-    ///
-    /// struct Support;
-    /// impl EventHandler for Support {}
-    ///
-    /// let webhook = Webhook::new(testing::verifier(), Support).on_refusal(|refused| {
-    ///     eprintln!("app {:?}: {} ({:?} s off)", refused.app, refused.reason.reason(), refused.skew);
-    /// });
-    /// ```
-    #[must_use]
-    pub fn on_refusal(mut self, report: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
-        self.settings.on_refusal = Some(Arc::new(report));
-        self
-    }
-
-    /// The runtime on which handlers go on that are not ready at once. Default: the one in which the `Webhook` was made. Once
-    /// that has shut down, and where there was none, it is the caller's.
-    #[must_use]
-    pub fn runtime(mut self, runtime: Handle) -> Self {
-        self.settings.home = Some(Home::new(runtime));
-        self
+        if let (Err(refusal), Some(report)) = (&result, &self.settings.on_refusal) {
+            isolated(|| report(&Refused::new(*refusal, delivery.app())));
+        }
+        Answer { closes: body.is_unread() && head.is_alone, ..Answer::to(result) }
     }
 }
 
 impl<H: Deliver> Webhook<H> {
-    /// Exchanges the verifier, for all clones and from the next request on: to change tokens while running.
+    /// Replaces the verifier, for all clones and from the next request on.
     pub fn set_verifier(&self, verifier: Verifier) {
         *self.shared.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+    }
+
+    /// Accepts `token` as well as the newest token so far, for all clones and from the next request on. Tokens that are older
+    /// than these two are accepted no longer. It is for the app that the verifier names last;
+    /// [`set_verifier`](Self::set_verifier) is for all others.
+    ///
+    /// ```
+    /// # use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
+    /// # struct Support;
+    /// # impl EventHandler for Support {}
+    /// let webhook = Webhook::new(Verifier::signed(1_400_000_000, "old"), Support);
+    /// webhook.rotate("new"); // then set it in the IM console; requests signed with either are accepted meanwhile
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When that app is unsigned, and when `token` is text that is blank or has white space around it.
+    pub fn rotate(&self, token: impl Into<Token>) {
+        let token = token.into();
+        self.shared.verifier.write().unwrap_or_else(PoisonError::into_inner).rotate(token);
     }
 
     /// How many verified requests are being read or handled.
@@ -339,7 +259,7 @@ impl<H: Deliver> Webhook<H> {
         &self.shared.handler
     }
 
-    fn verify<'q>(&self, query: Query<'q>) -> Result<Verified<'q>, Refusal> {
+    fn verify(&self, query: &Query<'_>) -> Result<Trust, Refusal> {
         self.shared.verifier.read().unwrap_or_else(PoisonError::into_inner).verify(query)
     }
 }
@@ -357,7 +277,6 @@ impl<H> fmt::Debug for Webhook<H> {
             .field("read_timeout", &self.settings.read_timeout)
             .field("deadline", &self.settings.deadline)
             .field("at_deadline", &self.settings.at_deadline)
-            .field("max_in_flight", &self.settings.max_in_flight)
             .field("in_flight", &self.shared.in_flight)
             .finish_non_exhaustive()
     }

@@ -6,21 +6,22 @@
 
 use std::sync::Arc;
 
-use super::verify::Verified;
-use crate::{
-    error::Refusal,
-    event::{BYTE_ORDER_MARK, COMMAND, Event, Origin, Wire},
-    telemetry,
-};
+use super::{query::Query, refusal::Refusal, telemetry::Delivery, verify::Trust};
+use crate::event::{BYTE_ORDER_MARK, COMMAND, Event, Origin, Wire};
 
-/// `None`: authentic, and nothing for a handler.
-pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Arc<Event>>, Refusal> {
-    let Verified { app, is_signed, query } = verified;
+/// Returns `None` for a verified request that has nothing for a handler.
+pub(super) fn parse(
+    body: String,
+    query: Query<'_>,
+    trust: Trust,
+    delivery: &Delivery<'_>,
+) -> Result<Option<Arc<Event>>, Refusal> {
+    let is_signed = trust == Trust::Signed;
     let command = query.command.as_deref();
     if is_blank(&body, is_signed) {
         return if is_signed || !command.is_some_and(is_ours) { Ok(None) } else { Err(Refusal::EmptyBody) };
     }
-    let sdk_app_id = app.ok_or(Refusal::ForeignApp { claimed: None })?;
+    let sdk_app_id = query.app.ok_or(Refusal::ForeignApp { claimed: None })?;
 
     let mut mended = None;
     let wire = Wire::parse(&body, &mut mended);
@@ -29,7 +30,7 @@ pub(super) fn parse(body: String, verified: Verified<'_>) -> Result<Option<Arc<E
         (Some(claimed), Some(stated)) if !is_same(claimed, stated) => return Err(Refusal::CommandConflict),
         (Some(command), _) | (None, Some(command)) if !is_ours(command) => {
             if wire.as_ref().is_ok_and(Wire::is_event) {
-                telemetry::unknown_command(sdk_app_id, command);
+                delivery.record_unknown_command(command);
             }
             return Ok(None);
         }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 
-use crate::error::Refusal;
+use super::refusal::Refusal;
 
 /// The parameters that this library knows. An empty value counts as absent, but for `SdkAppid`.
 ///

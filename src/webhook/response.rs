@@ -3,6 +3,8 @@
 //! It takes status 200 with parseable JSON as success and everything else as failure (the vendor's webhook overview,
 //! trtc.io document 34354): hence never 202 or 204.
 
+use std::fmt::{self, Write as _};
+
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
@@ -10,9 +12,12 @@ use http::{
 };
 use http_body_util::Full;
 
-use crate::error::Refusal;
+use super::{
+    refusal::{Refusal, write_decimal},
+    telemetry::Accepted,
+};
 
-/// An answer, whichever types its server has.
+/// An answer in no server's types.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -28,14 +33,13 @@ pub(crate) struct Answer {
 pub(crate) const JSON: &str = "application/json";
 
 impl Answer {
-    pub(super) fn accepted() -> Self {
-        let body = Bytes::from_static(ACKNOWLEDGEMENT);
-        Self { status: StatusCode::OK, body, allow: None, closes: false, refusal: None }
-    }
-
-    pub(super) fn refused(refusal: &Refusal) -> Self {
-        let allow = (*refusal == Refusal::Method).then_some("POST");
-        Self { status: refusal.status(), body: refusal.body(), allow, closes: false, refusal: Some(*refusal) }
+    pub(super) fn to(result: Result<Accepted, Refusal>) -> Self {
+        let Err(refusal) = result else {
+            let body = Bytes::from_static(ACKNOWLEDGEMENT);
+            return Self { status: StatusCode::OK, body, allow: None, closes: false, refusal: None };
+        };
+        let allow = (refusal == Refusal::Method).then_some("POST");
+        Self { status: refusal.status(), body: body(refusal), allow, closes: false, refusal: Some(refusal) }
     }
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
@@ -53,6 +57,38 @@ impl Answer {
             response.extensions_mut().insert(refusal);
         }
         response
+    }
+}
+
+fn body(refusal: Refusal) -> Bytes {
+    if let Some(body) = refusal.fixed_body() {
+        return Bytes::from_static(body.as_bytes());
+    }
+    // On the stack, because strangers cause these.
+    let mut text = Text { room: [0; ROOM], length: 0 };
+    let _ = text.write_str(r#"{"ActionStatus":"FAIL","ErrorInfo":""#);
+    let _ = refusal.write_to(&mut text);
+    let _ = text.write_str(r#"","ErrorCode":"#);
+    let _ = write_decimal(&mut text, refusal.code().into());
+    let _ = text.write_str("}");
+    Bytes::copy_from_slice(&text.room[..text.length])
+}
+
+/// A response that is being written.
+struct Text {
+    room: [u8; ROOM],
+    length: usize,
+}
+
+/// For the longest response.
+const ROOM: usize = 256;
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.room.get_mut(self.length..self.length + text.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
     }
 }
 

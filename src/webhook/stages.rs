@@ -9,38 +9,47 @@ use http_body_util::Full;
 use tokio::time::Instant;
 
 use super::{
-    Answer, Webhook, body::Inbound, dispatch, dispatch::Slot, parse, query::Query, verify::Verified,
+    Answer, Refusal, Webhook,
+    body::BodyReader,
+    dispatch,
+    dispatch::Slot,
+    parse,
+    query::Query,
+    telemetry::{Accepted, Delivery},
+    verify::Trust,
 };
-use crate::{error::Refusal, event::Event, handler::Deliver, telemetry::Delivery};
+use crate::{event::Event, handler::Deliver, telemetry::RateLimit};
 
 #[derive(Clone, Debug)]
 pub struct Claims<'q>(Query<'q>);
 
 #[derive(Clone, Debug)]
-pub struct Believed<'q>(Verified<'q>);
+pub struct Believed<'q>(Query<'q>, Trust);
 
 pub fn query(query: &str) -> Result<Claims<'_>, Refusal> {
     Query::parse(query).map(Claims)
 }
 
 pub fn verify<'q, H: Deliver>(webhook: &Webhook<H>, claims: Claims<'q>) -> Result<Believed<'q>, Refusal> {
-    webhook.verify(claims.0).map(Believed)
+    webhook.verify(&claims.0).map(|trust| Believed(claims.0, trust))
 }
 
 pub async fn body<H: Deliver, B: Body>(webhook: &Webhook<H>, body: B) -> Result<String, Refusal> {
-    Inbound::new(std::pin::pin!(body)).read(false, &webhook.settings).await
+    BodyReader::new(std::pin::pin!(body)).read(false, &webhook.settings).await
 }
 
 pub fn parse(text: String, believed: Believed<'_>) -> Result<Option<Arc<Event>>, Refusal> {
-    parse::parse(text, believed.0)
+    let limit = RateLimit::default();
+    parse::parse(text, believed.0, believed.1, &Delivery::begin(&limit))
 }
 
 pub async fn dispatch<H: Deliver>(webhook: &Webhook<H>, event: Arc<Event>) -> Result<(), Refusal> {
-    let delivery = Delivery::begin();
-    let slot = Slot::take(&webhook.shared, usize::MAX).ok_or(Refusal::Overloaded)?;
+    let limit = RateLimit::default();
+    let delivery = Delivery::begin(&limit);
+    let slot = Slot::take(&webhook.shared).ok_or(Refusal::Overloaded)?;
     dispatch::dispatch(event, slot, &webhook.settings, &delivery, Instant::now()).await.map(|_| ())
 }
 
 pub fn response() -> Response<Full<Bytes>> {
-    Answer::accepted().into_response()
+    Answer::to(Ok(Accepted::Handled)).into_response()
 }

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use crate::error::Refusal;
+use super::refusal::Refusal;
 
 /// The output of `work`, or `None` if it has none within `time`. Work that is ready at once needs no timer.
 ///

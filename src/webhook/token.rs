@@ -27,7 +27,11 @@ impl Token {
         }
     }
 
-    /// Whether `received` is what this token makes of `request_time`, compared in full whatever it is.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// Returns whether `received` is the signature of `request_time`, in a time that does not depend on where they differ.
     pub(super) fn signed(&self, request_time: &str, received: &[u8; 32]) -> Choice {
         let expected = Sha256::new().chain_update(self.0.as_bytes()).chain_update(request_time).finalize();
         words(&expected.into()).ct_eq(&words(received))

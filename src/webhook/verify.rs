@@ -1,4 +1,4 @@
-//! Stage 2: is it for our app, is it fresh, and did somebody sign it who knows the token?
+//! Stage 2: checks the app, the time and the signature.
 //!
 //! `Sign` is the hex of SHA-256(token ‖ `RequestTime`) (the vendor's page on callback configuration, product 269,
 //! document 32431). It covers neither the body nor the other parameters: see the crate's front page for what follows.
@@ -11,8 +11,7 @@ use std::{
 
 use subtle::Choice;
 
-use super::{query::Query, token::Token};
-use crate::error::Refusal;
+use super::{query::Query, refusal::Refusal, token::Token};
 
 /// Decides whose deliveries are let in.
 ///
@@ -101,29 +100,37 @@ impl Verifier {
         self
     }
 
-    pub(super) fn verify<'q>(&self, query: Query<'q>) -> Result<Verified<'q>, Refusal> {
+    /// Makes `token` the newest of the app that was named last, and keeps only the one before it.
+    pub(super) fn rotate(&mut self, token: Token) {
+        let Some(Policy::Signed(tokens)) = self.apps.last_mut().map(|app| &mut app.policy) else {
+            panic!("rotate replaces the token of a signed app, and this app is unsigned");
+        };
+        if !tokens.first().is_some_and(|newest| newest.is_same(&token)) {
+            tokens.truncate(1);
+            tokens.insert(0, token);
+        }
+    }
+
+    pub(super) fn verify(&self, query: &Query<'_>) -> Result<Trust, Refusal> {
         let Some(sdk_app_id) = query.app else {
             return self.verify_probe(query);
         };
         let claimed = Some(sdk_app_id);
         let app = self.apps.iter().find(|app| app.id == sdk_app_id).ok_or(Refusal::ForeignApp { claimed })?;
-        self.authenticate(app, &query)?;
-        Ok(Verified { app: Some(sdk_app_id), is_signed: app.policy.is_signed(), query })
+        self.authenticate(app, query)
     }
 
     /// The console's URL check may have no `SdkAppid`. It has to be signed for one of the apps. Under an unsigned app it may
     /// have no command either.
-    fn verify_probe<'q>(&self, query: Query<'q>) -> Result<Verified<'q>, Refusal> {
+    fn verify_probe(&self, query: &Query<'_>) -> Result<Trust, Refusal> {
         let may_probe = |app: &&App| app.policy.is_signed() || query.command.is_none();
         let mut apps = self.apps.iter().filter(may_probe);
-        let app = apps.find(|app| self.authenticate(app, &query).is_ok());
-        let is_signed = app.ok_or(Refusal::ForeignApp { claimed: None })?.policy.is_signed();
-        Ok(Verified { app: None, is_signed, query })
+        apps.find_map(|app| self.authenticate(app, query).ok()).ok_or(Refusal::ForeignApp { claimed: None })
     }
 
-    fn authenticate(&self, app: &App, query: &Query<'_>) -> Result<(), Refusal> {
+    fn authenticate(&self, app: &App, query: &Query<'_>) -> Result<Trust, Refusal> {
         let Policy::Signed(tokens) = &app.policy else {
-            return Ok(());
+            return Ok(Trust::Unsigned);
         };
         let (Some(sign), Some(request_time)) = (&query.sign, &query.request_time) else {
             return Err(Refusal::Unsigned);
@@ -134,7 +141,7 @@ impl Verifier {
         let matches = tokens
             .iter()
             .fold(Choice::from(0), |matches, token| matches | token.signed(request_time, &received));
-        if bool::from(matches) { Ok(()) } else { Err(Refusal::WrongSignature) }
+        if bool::from(matches) { Ok(Trust::Signed) } else { Err(Refusal::WrongSignature) }
     }
 
     fn check_fresh(&self, request_time: &str) -> Result<(), Refusal> {
@@ -158,13 +165,13 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// A query that has been believed. `app` is absent only in the console's URL check.
-#[derive(Clone, Debug)]
-pub(super) struct Verified<'q> {
-    pub(super) app: Option<u64>,
-    /// Whether a token vouches for it.
-    pub(super) is_signed: bool,
-    pub(super) query: Query<'q>,
+/// Why a query is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// It is signed with a token of its app.
+    Signed,
+    /// Its app is let in unsigned.
+    Unsigned,
 }
 
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The runtime on which handlers go on that are not ready at once.
+//! The runtime on which handlers continue that are not ready at once.
 
 use std::{
     fmt,
@@ -11,9 +11,9 @@ use std::{
 
 use tokio::{runtime::Handle, task::AbortHandle};
 
-/// A runtime, and whether it has shut down: tokio says so only to the tasks that it drops.
+/// A runtime, and whether it has shut down, which tokio shows only by dropping its tasks.
 #[derive(Clone)]
-pub(super) struct Home(Arc<Inner>);
+pub(super) struct HandlerRuntime(Arc<Inner>);
 
 struct Inner {
     runtime: Handle,
@@ -21,7 +21,7 @@ struct Inner {
     sentinel: AbortHandle,
 }
 
-impl Home {
+impl HandlerRuntime {
     pub(super) fn new(runtime: Handle) -> Self {
         let has_shut_down = Arc::new(AtomicBool::new(false));
         let noted = NotedWhenDropped(Arc::clone(&has_shut_down));
@@ -38,15 +38,15 @@ impl Home {
     }
 
     /// `None` once it has shut down.
-    pub(super) fn runtime(&self) -> Option<&Handle> {
+    pub(super) fn handle(&self) -> Option<&Handle> {
         let has_shut_down = self.0.has_shut_down.load(Ordering::Acquire);
         (!has_shut_down).then_some(&self.0.runtime)
     }
 }
 
-impl fmt::Debug for Home {
+impl fmt::Debug for HandlerRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.runtime().fmt(f)
+        self.handle().fmt(f)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{fmt, io::Write as _};
 use crate::{event::Event, isolate::isolated};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(crate) enum Level {
     Error,
     Warn,
     #[cfg(feature = "inbox")]
@@ -16,40 +16,64 @@ pub(super) enum Level {
     Debug,
 }
 
-/// What an operator has to know, one way or the other.
-pub(super) fn say(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
-    let app = event.map(|event| event.sdk_app_id);
-    let of = event.map(|event| format!("{} of session {}: ", event.name, event.session_id));
-    write(level, app, event, &of.unwrap_or_default(), what);
+/// What a line is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Subject<'a> {
+    app: Option<u64>,
+    event: Option<&'a str>,
+    session_id: Option<&'a str>,
 }
 
-/// [`say`] of a request that brought no event.
-pub(super) fn say_of_app(level: Level, app: Option<u64>, what: fmt::Arguments<'_>) {
-    let of = app.map(|app| format!("app {app}: "));
-    write(level, app, None, &of.unwrap_or_default(), what);
+impl Subject<'_> {
+    pub(crate) fn of_app(app: Option<u64>) -> Self {
+        Self { app, ..Self::default() }
+    }
 }
 
-/// What is worth knowing where a subscriber wants it.
-pub(super) fn note(level: Level, event: Option<&Event>, what: fmt::Arguments<'_>) {
-    isolated(|| traced(level, event.map(|event| event.sdk_app_id), event, what));
+impl<'a> From<&'a Event> for Subject<'a> {
+    fn from(event: &'a Event) -> Self {
+        Self {
+            app: Some(event.sdk_app_id),
+            event: Some(event.name.as_str()),
+            session_id: Some(&event.session_id),
+        }
+    }
 }
 
-fn write(level: Level, app: Option<u64>, event: Option<&Event>, of: &str, what: fmt::Arguments<'_>) {
+/// How a line on standard error begins.
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.event, self.session_id, self.app) {
+            (Some(event), Some(session), _) => write!(f, "{event} of session {session}: "),
+            (Some(event), None, _) => write!(f, "{event}: "),
+            (None, _, Some(app)) => write!(f, "app {app}: "),
+            (None, _, None) => Ok(()),
+        }
+    }
+}
+
+/// Logs what an operator has to know: to the program's subscriber, or else to standard error.
+pub(crate) fn log(level: Level, subject: Subject<'_>, what: fmt::Arguments<'_>) {
     // An error of a handler can panic when it is shown.
     let what = isolated(|| what.to_string()).unwrap_or_else(|| "a failure whose text panicked".to_owned());
-    let is_traced = isolated(|| traced(level, app, event, format_args!("{what}"))).unwrap_or_default();
+    let is_traced = isolated(|| traced(level, subject, format_args!("{what}"))).unwrap_or_default();
     // A filter that names only the program's own modules must not silence failures that were visible without it.
     if is_traced || level != Level::Error && has_subscriber() {
         return;
     }
-    let line = format!("tencent-desk-webhook: {}{}", one_line(of), one_line(&what));
+    let line = format!("tencent-desk-webhook: {}{}", one_line(&subject.to_string()), one_line(&what));
     // There is no other place to report that standard error is closed.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Whether a subscriber wanted it.
+/// Logs what matters only to a subscriber that asks for it.
+pub(crate) fn debug(subject: Subject<'_>, what: fmt::Arguments<'_>) {
+    isolated(|| traced(Level::Debug, subject, what));
+}
+
+/// Returns whether a subscriber wanted the line.
 #[cfg(feature = "tracing")]
-fn traced(level: Level, app: Option<u64>, event: Option<&Event>, what: fmt::Arguments<'_>) -> bool {
+fn traced(level: Level, subject: Subject<'_>, what: fmt::Arguments<'_>) -> bool {
     use std::cell::Cell;
 
     use tracing::{Level as L, event};
@@ -68,9 +92,9 @@ fn traced(level: Level, app: Option<u64>, event: Option<&Event>, what: fmt::Argu
             event!(
                 target: TARGET,
                 $level,
-                app,
-                event = event.map(|event| one_line(event.name.as_str())),
-                session_id = event.map(|event| one_line(&event.session_id)),
+                app = subject.app,
+                event = subject.event.map(one_line),
+                session_id = subject.session_id.map(one_line),
                 "{}",
                 text(),
             )
@@ -94,7 +118,7 @@ fn has_subscriber() -> bool {
 }
 
 #[cfg(not(feature = "tracing"))]
-fn traced(_: Level, _: Option<u64>, _: Option<&Event>, _: fmt::Arguments<'_>) -> bool {
+fn traced(_: Level, _: Subject<'_>, _: fmt::Arguments<'_>) -> bool {
     false
 }
 
