@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{DeskMessage, lenient::object};
+use super::{DeskMessage, wire::object};
 
 /// Text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub struct StreamElem {
 object!(StreamElem {
     "CompatibleText" => compatible_text,
     "Chunks" => chunks,
-    "StreamMsgID" => stream_msg_id,
+    "StreamMsgID" => stream_msg_id: ElementId,
 });
 
 impl StreamElem {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Event, EventKind, record::to_millis};
+use super::Event;
 
 /// Tells a repeated delivery of an event from another event. For a unique column, or a set of what was handled.
 ///
@@ -38,17 +38,13 @@ impl Event {
     /// Equal for repeated deliveries of this event, and different for any other event.
     #[must_use]
     pub fn dedup_key(&self) -> DedupKey {
-        let msg_key = match &self.kind {
-            EventKind::Message(message) => message.key.as_deref(),
-            _ => self.stray.msg_key.as_deref(),
-        };
-        let millis = to_millis(self.time);
+        let millis = self.time_millis();
         let digest = digest([
             self.sdk_app_id.to_be_bytes().as_slice(),
             self.session_id.as_bytes(),
             self.name.as_str().as_bytes(),
             &millis.to_be_bytes(),
-            msg_key.unwrap_or_default().as_bytes(),
+            self.msg_key().as_deref().unwrap_or_default().as_bytes(),
             self.raw.as_bytes(),
         ]);
         let mut key = [0; 24];

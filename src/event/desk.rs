@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{mend::mend, unknown::weigh};
+use super::wire::{mend, weigh};
 
 /// One of Desk's own messages.
 ///

@@ -1,15 +1,15 @@
-//! The six categories of events, and what each has of its own.
+//! What each category of events has of its own.
 
-use super::{Element, EventName};
+use super::{Category, Element, Event, EventName, category::Meaning, element::text_of, label::labels};
 
-/// What has happened, and what belongs to that alone. Each variant has its method in
+/// What has happened, and the fields that only its category has. Each variant has its method in
 /// [`EventHandler`](crate::EventHandler).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// A session has begun.
     SessionBegin(SessionBegin),
-    /// Somebody has sent a message.
+    /// The user, the bot or an agent has sent a message.
     Message(Message),
     /// The session is on its way to an agent, or has reached one.
     Transfer(Transfer),
@@ -17,26 +17,26 @@ pub enum EventKind {
     Satisfaction(Satisfaction),
     /// The session has ended.
     SessionEnd(SessionEnd),
-    /// An event without a name in this version.
+    /// An event that this version does not know.
     Unknown,
 }
 
-/// A session has begun. Nothing is documented for it beyond what every event may have.
+/// A session has begun. The vendor documents no field for it beyond those that every event may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionBegin {}
 
-/// Somebody has sent a message.
+/// The user, the bot or an agent has sent a message.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Message {
-    /// Whether bot or agent serves the user.
+    /// Who serves the user.
     pub stage: Stage,
-    /// Who has sent it.
+    /// Who has sent the message.
     pub sender: Sender,
     /// `MsgKey`: opaque.
     pub key: Option<String>,
-    /// `MsgBody`: what the message is made of, in order; at most 1,000 elements of it.
+    /// `MsgBody`: the parts of the message, in order; at most 1,000 of them.
     pub elements: Vec<Element>,
 }
 
@@ -44,7 +44,7 @@ impl Message {
     /// What a person would read: the texts of the elements, one a line. Pictures, sounds and control messages have none.
     #[must_use]
     pub fn text(&self) -> String {
-        super::element::text_of(&self.elements)
+        text_of(&self.elements)
     }
 }
 
@@ -52,49 +52,74 @@ impl Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// 机器人阶段
+    /// The bot (机器人阶段): `ChatBot.UserSendMsg` and `ChatBot.RobotSendMsg`.
     ChatBot,
-    /// 人工阶段
+    /// An agent (人工阶段): `Human.UserSendMsg` and `Human.AgentSendMsg`.
     Human,
+}
+
+labels! {
+    Stage {
+        ChatBot => "chat_bot",
+        Human => "human",
+    }
 }
 
 /// Who has sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sender {
-    /// 用户
+    /// The user (用户): `ChatBot.UserSendMsg` and `Human.UserSendMsg`.
     User,
-    /// 机器人
+    /// The bot (机器人): `ChatBot.RobotSendMsg`.
     Robot,
-    /// 人工客服
+    /// An agent (人工客服): `Human.AgentSendMsg`.
     Agent,
+}
+
+labels! {
+    Sender {
+        User => "user",
+        Robot => "robot",
+        Agent => "agent",
+    }
 }
 
 /// The session is on its way to an agent, or has reached one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transfer {
-    /// How far it is.
+    /// How far the transfer is.
     pub step: TransferStep,
     /// `ForwardFromAgentId`: by its name the agent who had the session before. Only the newer Chinese page has it
-    /// (product 269, document 111212), and what it says of it could not be read.
+    /// (product 269, document 111212), and its description could not be read.
     pub from_agent_id: Option<String>,
 }
 
-/// How far a session is on its way to an agent.
+/// How far a transfer to an agent is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransferStep {
-    /// 转人工中
+    /// The transfer has started (转人工中): `TransferringToHuman`.
     Started,
-    /// 转人工排队中
+    /// The session waits in the queue (转人工排队中): `TransferringToHumanWait`.
     Waiting,
-    /// 转人工成功
+    /// The session has reached an agent (转人工成功): `TransferToHumanSuccess`.
     Succeeded,
-    /// 无人工客服在线
+    /// No agent is online (无人工客服在线): `NoAgentOnline`.
     NoAgentOnline,
-    /// 客服转接: from one agent to another.
+    /// An agent has forwarded the session to another agent (客服转接): `AgentForward`.
     Forwarded,
+}
+
+labels! {
+    TransferStep {
+        Started => "started",
+        Waiting => "waiting",
+        Succeeded => "succeeded",
+        NoAgentOnline => "no_agent_online",
+        Forwarded => "forwarded",
+    }
 }
 
 /// The user has rated the session.
@@ -109,7 +134,7 @@ pub struct Satisfaction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionEnd {
-    /// Who or what ended it.
+    /// Who or what has ended it.
     pub reason: EndReason,
 }
 
@@ -117,26 +142,37 @@ pub struct SessionEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// 用户结束会话
+    /// The user (用户结束会话): `SessionUserEnd`.
     User,
-    /// 客服结束会话
+    /// The agent (客服结束会话): `SessionAgentEnd`.
     Agent,
-    /// 用户应答超时结束会话
+    /// The user did not answer in time (用户应答超时结束会话): `SessionUserTimeoutEnd`.
     UserTimeout,
-    /// 客服应答超时结束会话
+    /// The agent did not answer in time (客服应答超时结束会话): `SessionAgentTimeoutEnd`.
     AgentTimeout,
-    /// 排队中自动结束(用户离线)
+    /// The user went offline in the queue (排队中自动结束(用户离线)): `SessionPendingAutoFinishEnd`.
     LeftQueue,
-    /// 会话结束: `SessionEnd`, which names no reason.
+    /// The event names no reason (会话结束): `SessionEnd`.
     Unstated,
+}
+
+labels! {
+    EndReason {
+        User => "user",
+        Agent => "agent",
+        UserTimeout => "user_timeout",
+        AgentTimeout => "agent_timeout",
+        LeftQueue => "left_queue",
+        Unstated => "unstated",
+    }
 }
 
 /// Documented fields that came with an event of another category.
 ///
-/// The vendor prints one sample that has every field at once and does not say which event has which, so none is dropped.
+/// The vendor prints one sample that has every field and does not say which event has which, so none is dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Stray {
+pub struct OtherFields {
     /// `MsgKey` of an event that is no message.
     pub msg_key: Option<String>,
     /// `MsgBody` of an event that is no message.
@@ -147,43 +183,67 @@ pub struct Stray {
     pub from_agent_id: Option<String>,
 }
 
-impl Stray {
-    /// Takes from what came along what belongs to an event of this name.
-    pub(crate) fn claim(&mut self, name: &EventName) -> EventKind {
-        match name {
-            EventName::SessionBegin => EventKind::SessionBegin(SessionBegin {}),
-            EventName::ChatBotUserSendMsg => self.claim_message(Stage::ChatBot, Sender::User),
-            EventName::ChatBotRobotSendMsg => self.claim_message(Stage::ChatBot, Sender::Robot),
-            EventName::HumanUserSendMsg => self.claim_message(Stage::Human, Sender::User),
-            EventName::HumanAgentSendMsg => self.claim_message(Stage::Human, Sender::Agent),
-            EventName::TransferringToHuman => self.claim_transfer(TransferStep::Started),
-            EventName::TransferringToHumanWait => self.claim_transfer(TransferStep::Waiting),
-            EventName::TransferToHumanSuccess => self.claim_transfer(TransferStep::Succeeded),
-            EventName::NoAgentOnline => self.claim_transfer(TransferStep::NoAgentOnline),
-            EventName::AgentForward => self.claim_transfer(TransferStep::Forwarded),
-            EventName::SatisfactionSelected => {
-                EventKind::Satisfaction(Satisfaction { stars: self.stars.take() })
+impl EventKind {
+    /// Takes from `fields` those that belong to the category of `name`.
+    pub(crate) fn new(name: &EventName, fields: &mut OtherFields) -> Self {
+        match name.meaning() {
+            Meaning::SessionBegin => Self::SessionBegin(SessionBegin {}),
+            Meaning::Message(stage, sender) => Self::Message(Message {
+                stage,
+                sender,
+                key: fields.msg_key.take(),
+                elements: std::mem::take(&mut fields.elements),
+            }),
+            Meaning::Transfer(step) => {
+                Self::Transfer(Transfer { step, from_agent_id: fields.from_agent_id.take() })
             }
-            EventName::SessionUserEnd => ended(EndReason::User),
-            EventName::SessionAgentEnd => ended(EndReason::Agent),
-            EventName::SessionUserTimeoutEnd => ended(EndReason::UserTimeout),
-            EventName::SessionAgentTimeoutEnd => ended(EndReason::AgentTimeout),
-            EventName::SessionPendingAutoFinishEnd => ended(EndReason::LeftQueue),
-            EventName::SessionEnd => ended(EndReason::Unstated),
-            EventName::Other(_) => EventKind::Unknown,
+            Meaning::Satisfaction => Self::Satisfaction(Satisfaction { stars: fields.stars.take() }),
+            Meaning::SessionEnd(reason) => Self::SessionEnd(SessionEnd { reason }),
+            Meaning::Unknown => Self::Unknown,
         }
     }
 
-    fn claim_message(&mut self, stage: Stage, sender: Sender) -> EventKind {
-        let (key, elements) = (self.msg_key.take(), std::mem::take(&mut self.elements));
-        EventKind::Message(Message { stage, sender, key, elements })
-    }
-
-    fn claim_transfer(&mut self, step: TransferStep) -> EventKind {
-        EventKind::Transfer(Transfer { step, from_agent_id: self.from_agent_id.take() })
+    /// The category.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match self {
+            Self::SessionBegin(_) => Category::SessionBegin,
+            Self::Message(_) => Category::Message,
+            Self::Transfer(_) => Category::Transfer,
+            Self::Satisfaction(_) => Category::Satisfaction,
+            Self::SessionEnd(_) => Category::SessionEnd,
+            Self::Unknown => Category::Unknown,
+        }
     }
 }
 
-fn ended(reason: EndReason) -> EventKind {
-    EventKind::SessionEnd(SessionEnd { reason })
+/// Fields of some categories, wherever they are.
+impl Event {
+    pub(crate) fn msg_key(&self) -> &Option<String> {
+        if let EventKind::Message(message) = &self.kind { &message.key } else { &self.other_fields.msg_key }
+    }
+
+    pub(super) fn elements(&self) -> &Vec<Element> {
+        if let EventKind::Message(message) = &self.kind {
+            &message.elements
+        } else {
+            &self.other_fields.elements
+        }
+    }
+
+    pub(super) fn stars(&self) -> &Option<u8> {
+        if let EventKind::Satisfaction(rating) = &self.kind {
+            &rating.stars
+        } else {
+            &self.other_fields.stars
+        }
+    }
+
+    pub(super) fn from_agent_id(&self) -> &Option<String> {
+        if let EventKind::Transfer(transfer) = &self.kind {
+            &transfer.from_agent_id
+        } else {
+            &self.other_fields.from_agent_id
+        }
+    }
 }

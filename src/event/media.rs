@@ -3,7 +3,7 @@
 //! Links may be plain http and may expire. Field names: the vendor's page on message formats (trtc.io document 74355),
 //! whose spelling differs between elements. Clients of SDK 2.x and 3.x send no links.
 
-use super::lenient::object;
+use super::wire::object;
 
 /// A sound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct SoundElem {
 
 object!(SoundElem {
     "Url" => url,
-    "UUID" => uuid,
+    "UUID" => uuid: ElementId,
     "Size" => size,
     "Second" => second,
     "Download_Flag" => download_flag,
@@ -42,7 +42,7 @@ pub struct ImageElem {
 }
 
 object!(ImageElem {
-    "UUID" => uuid,
+    "UUID" => uuid: ElementId,
     "ImageFormat" => image_format,
     "ImageInfoArray" => image_info_array,
 });
@@ -89,7 +89,7 @@ pub struct FileElem {
 
 object!(FileElem {
     "Url" => url,
-    "UUID" => uuid,
+    "UUID" => uuid: ElementId,
     "FileSize" => file_size,
     "FileName" => file_name,
     "Download_Flag" => download_flag,
@@ -129,13 +129,13 @@ pub struct VideoElem {
 
 object!(VideoElem {
     "VideoUrl" => video_url,
-    "VideoUUID" => video_uuid,
+    "VideoUUID" => video_uuid: ElementId,
     "VideoSize" => video_size,
     "VideoSecond" => video_second,
     "VideoFormat" => video_format,
     "VideoDownloadFlag" => video_download_flag,
     "ThumbUrl" => thumb_url,
-    "ThumbUUID" => thumb_uuid,
+    "ThumbUUID" => thumb_uuid: ElementId,
     "ThumbSize" => thumb_size,
     "ThumbWidth" => thumb_width,
     "ThumbHeight" => thumb_height,

@@ -21,7 +21,11 @@
 
 mod name;
 
+mod category;
+
 mod kind;
+
+mod label;
 
 mod element;
 
@@ -33,35 +37,23 @@ mod relay;
 
 mod desk;
 
-mod wire;
-
-mod record;
-
-mod lenient;
-
-mod budget;
-
-mod mend;
-
-mod unknown;
-
 mod dedup;
 
-mod error;
+mod wire;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(feature = "inbox")]
 pub(crate) use self::dedup::digest;
-pub(crate) use self::error::ParseError;
-pub(crate) use self::wire::{BYTE_ORDER_MARK, COMMAND, Origin, Wire};
+pub(crate) use self::wire::{BYTE_ORDER_MARK, COMMAND, Fields, Origin, ParseError};
 pub use self::{
+    category::Category,
     content::{CustomElem, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
     dedup::DedupKey,
     desk::{DeskMessage, Src, Visibility},
     element::Element,
     kind::{
-        EndReason, EventKind, Message, Satisfaction, Sender, SessionBegin, SessionEnd, Stage, Stray,
+        EndReason, EventKind, Message, OtherFields, Satisfaction, Sender, SessionBegin, SessionEnd, Stage,
         Transfer, TransferStep,
     },
     media::{FileElem, ImageElem, ImageInfo, SoundElem, VideoElem},
@@ -103,17 +95,32 @@ pub struct Event {
     pub is_contact_user: Option<bool>,
     /// `CloudCustomData`: opaque text of your own clients.
     pub cloud_custom_data: Option<String>,
-    /// What the event's category has of its own.
+    /// The fields that only the event's category has.
     pub kind: EventKind,
-    /// What other categories would have of their own.
-    pub stray: Stray,
+    /// The fields that only other categories have.
+    pub other_fields: OtherFields,
     pub(crate) raw: String,
 }
 
 impl Event {
-    /// The body as it came, with every field that has no place here.
+    /// The body as it came, with every field that has no place here; only a byte order mark before it is left out.
     #[must_use]
     pub fn raw(&self) -> &str {
         &self.raw
+    }
+
+    /// `EventTime` as it came: milliseconds since 1970.
+    #[must_use]
+    pub fn time_millis(&self) -> i64 {
+        let millis = |distance: Duration| i128::try_from(distance.as_millis()).unwrap_or(i128::MAX);
+        let since = self.time.duration_since(UNIX_EPOCH);
+        let millis = since.map_or_else(|before| -millis(before.duration()), millis);
+        i64::try_from(millis).unwrap_or(if millis < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// The category, which [`kind`](Self::kind) has as well.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        self.kind.category()
     }
 }

@@ -1,6 +1,6 @@
 //! A bundle of messages that was passed on, bundles among them.
 
-use super::{Element, element::text_of, lenient::object};
+use super::{Element, element::text_of, wire::object};
 
 /// Messages that were passed on together (trtc.io document 74355).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,7 +33,7 @@ object!(RelayElem {
     "CompatibleText" => compatible_text,
     "AbstractList" => abstract_list,
     "MsgList" => msg_list,
-    "JsonMsgKey" => json_msg_key,
+    "JsonMsgKey" => json_msg_key: ElementId,
 });
 
 /// One message of a bundle.
@@ -63,8 +63,8 @@ impl RelayedMessage {
 }
 
 object!(RelayedMessage {
-    "From_Account" => from_account,
-    "GroupId" => group_id,
+    "From_Account" => from_account: ElementId,
+    "GroupId" => group_id: ElementId,
     "MsgSeq" => msg_seq,
     "MsgRandom" => msg_random,
     "MsgTimeStamp" => msg_time_stamp,

@@ -8,7 +8,9 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{APP, Delivery, element};
-use crate::event::{COMMAND, Event, EventKind, EventName, Origin, Sender, Stage, Stray, TransferStep, Wire};
+use crate::event::{
+    COMMAND, Event, EventKind, EventName, Fields, Origin, OtherFields, Sender, Stage, TransferStep,
+};
 
 /// The event of this name, documented or not, with the fields that it plausibly has.
 ///
@@ -34,7 +36,7 @@ pub fn event(name: &str) -> EventFixture {
     }))
     .time(UNIX_EPOCH + BEGIN);
     // The library's own table says of which category an event is.
-    match Stray::default().claim(&EventName::from(name)) {
+    match EventKind::new(&EventName::from(name), &mut OtherFields::default()) {
         EventKind::SessionBegin(_) => fixture = fixture.field("IsContactUser", false),
         EventKind::Message(message) => {
             if message.stage == Stage::Human {
@@ -141,12 +143,9 @@ impl EventFixture {
     #[must_use]
     pub fn build(&self) -> Event {
         let body = self.to_string();
-        let origin = Origin { sdk_app_id: APP, request_id: None, client_ip: None, platform: None };
-        let mut mended = None;
-        let event = Wire::parse(&body, &mut mended).and_then(|wire| Event::new(wire, origin));
-        let mut event = event.unwrap_or_else(|error| panic!("{error}: {body}"));
-        event.raw = body;
-        event
+        let origin = Origin { sdk_app_id: Some(APP), raw: Some(body.clone()), ..Origin::default() };
+        let event = Fields::read(&body).and_then(|fields| fields.into_event(origin));
+        event.unwrap_or_else(|error| panic!("{error}: {body}"))
     }
 }
 

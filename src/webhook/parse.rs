@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{query::Query, refusal::Refusal, telemetry::Delivery, verify::Trust};
-use crate::event::{BYTE_ORDER_MARK, COMMAND, Event, Origin, Wire};
+use crate::event::{BYTE_ORDER_MARK, COMMAND, Event, Fields, Origin};
 
 /// Returns `None` for a verified request that has nothing for a handler.
 pub(super) fn parse(
@@ -23,28 +23,26 @@ pub(super) fn parse(
     }
     let sdk_app_id = query.app.ok_or(Refusal::ForeignApp { claimed: None })?;
 
-    let mut mended = None;
-    let wire = Wire::parse(&body, &mut mended);
-    let stated = wire.as_ref().ok().and_then(|wire| wire.command.as_deref());
+    let fields = Fields::read(&body);
+    let stated = fields.as_ref().ok().and_then(Fields::command);
     match (command, stated) {
         (Some(claimed), Some(stated)) if !is_same(claimed, stated) => return Err(Refusal::CommandConflict),
         (Some(command), _) | (None, Some(command)) if !is_ours(command) => {
-            if wire.as_ref().is_ok_and(Wire::is_event) {
+            if fields.as_ref().is_ok_and(Fields::is_event) {
                 delivery.record_unknown_command(command);
             }
             return Ok(None);
         }
-        (None, None) if wire.is_ok() => return Err(Refusal::NoCommand),
+        (None, None) if fields.is_ok() => return Err(Refusal::NoCommand),
         _ => {}
     }
-    let origin = Origin {
-        sdk_app_id,
+    let event = fields?.into_event(Origin {
+        sdk_app_id: Some(sdk_app_id),
         request_id: query.request_id.map(Into::into),
         client_ip: query.client_ip.map(Into::into),
         platform: query.platform.map(Into::into),
-    };
-    let mut event = Event::new(wire?, origin)?;
-    event.raw = body;
+        raw: Some(body),
+    })?;
     Ok(Some(Arc::new(event)))
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::refusal::Refusal;
 use crate::{
-    event::{Event, EventKind},
+    event::Event,
     handler::{HandlerError, HandlerResult},
     telemetry::{Counter, Gauge, Histogram, Level, RateLimit, Span, Stopwatch, Subject, debug, log, span},
 };
@@ -202,18 +202,7 @@ impl Handling {
         let took = self.watch.elapsed();
         let result = if result.is_ok() { "ok" } else { "error" };
         self.span.record("handler_seconds", took.as_secs_f64());
-        HANDLER.record(took, &[("category", category(event)), ("result", result)]);
-    }
-}
-
-fn category(event: &Event) -> &'static str {
-    match event.kind {
-        EventKind::SessionBegin(_) => "session_begin",
-        EventKind::Message(_) => "message",
-        EventKind::Transfer(_) => "transfer",
-        EventKind::Satisfaction(_) => "satisfaction",
-        EventKind::SessionEnd(_) => "session_end",
-        EventKind::Unknown => "unknown",
+        HANDLER.record(took, &[("category", event.category().as_str()), ("result", result)]);
     }
 }
 

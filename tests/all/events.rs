@@ -91,8 +91,8 @@ async fn the_documented_samples_read_as_printed() {
         assert_eq!(event.agent_id.as_deref(), Some("test@qq.com"));
         assert_eq!(event.is_contact_user, Some(false));
         assert_eq!(event.cloud_custom_data.as_deref(), Some("your cloud custom data"));
-        assert_eq!(event.stray.stars, Some(5), "which event has stars is not documented");
-        assert_eq!(event.stray.from_agent_id, None, "empty in the sample");
+        assert_eq!(event.other_fields.stars, Some(5), "which event has stars is not documented");
+        assert_eq!(event.other_fields.from_agent_id, None, "empty in the sample");
         assert_eq!(event.raw(), body);
         let EventKind::Message(message) = &event.kind else { panic!("{event:?}") };
         assert_eq!(message.key.as_deref(), Some("152_1600012345_abcdefg"));
@@ -111,16 +111,19 @@ async fn a_field_lands_in_its_category_and_astray_elsewhere() {
 
     let rated = of("SatisfactionSelected").await;
     assert!(matches!(&rated.kind, EventKind::Satisfaction(satisfaction) if satisfaction.stars == Some(5)));
-    assert_eq!((rated.stray.stars, rated.stray.elements.len()), (None, 1));
+    assert_eq!((rated.other_fields.stars, rated.other_fields.elements.len()), (None, 1));
 
     let forwarded = of("AgentForward").await;
     let EventKind::Transfer(transfer) = &forwarded.kind else { panic!("{forwarded:?}") };
     assert_eq!(transfer.from_agent_id.as_deref(), Some("before@qq.com"));
-    assert_eq!((forwarded.stray.from_agent_id.as_deref(), forwarded.stray.stars), (None, Some(5)));
+    assert_eq!(
+        (forwarded.other_fields.from_agent_id.as_deref(), forwarded.other_fields.stars),
+        (None, Some(5))
+    );
 
     let unknown = of("Human.SomethingNew").await;
-    assert_eq!(unknown.stray.msg_key.as_deref(), Some("152_1600012345_abcdefg"));
-    assert_eq!(unknown.stray.elements[0].text().as_deref(), Some("请问如何申请退费?"));
+    assert_eq!(unknown.other_fields.msg_key.as_deref(), Some("152_1600012345_abcdefg"));
+    assert_eq!(unknown.other_fields.elements[0].text().as_deref(), Some("请问如何申请退费?"));
 }
 
 /// Everything that is documented, for whichever event, serialises under the wire's name and with the value that was sent.

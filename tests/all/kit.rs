@@ -79,7 +79,7 @@ fn every_event_has_what_is_plausible_for_it() {
         assert!(
             event.client_user_id.is_some() && event.customer_service_id.is_some() && event.channel.is_some()
         );
-        assert_eq!(event.stray, Default::default(), "{name}");
+        assert_eq!(event.other_fields, Default::default(), "{name}");
         let agent = match &event.kind {
             EventKind::Message(message) => {
                 assert!(!message.text().is_empty() && message.key.is_some(), "{name}");
@@ -113,7 +113,7 @@ fn setters_change_what_they_name() {
     let event = fixture.build();
     assert_eq!((event.session_id.as_str(), event.time), ("s-2", at(7)));
     assert_eq!((event.client_user_id.as_deref(), event.agent_id.as_deref()), (Some("u-2"), Some("a-2")));
-    assert_eq!((event.stray.stars, &event.channel), (Some(3), &None));
+    assert_eq!((event.other_fields.stars, &event.channel), (Some(3), &None));
     assert!(event.raw().contains("\"New\":1"));
     for msg_type in ELEMENT_TYPES {
         let event = testing::event("Human.UserSendMsg").element(msg_type).build();

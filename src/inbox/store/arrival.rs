@@ -1,7 +1,7 @@
 //! Events on their way into a store.
 
 use crate::{
-    event::{DedupKey, Event, EventKind, digest},
+    event::{DedupKey, Event, digest},
     inbox::OrderKey,
 };
 
@@ -51,10 +51,6 @@ pub struct RequestKey(pub [u8; 16]);
 
 impl RequestKey {
     fn new(event: &Event, request: &str, key: &DedupKey) -> Self {
-        let msg_key = match &event.kind {
-            EventKind::Message(message) => message.key.as_deref(),
-            _ => event.stray.msg_key.as_deref(),
-        };
         Self(digest([
             &event.sdk_app_id.to_be_bytes()[..],
             event.session_id.as_bytes(),
@@ -62,7 +58,7 @@ impl RequestKey {
             event.name.as_str().as_bytes(),
             // It begins with the event's time.
             &key.as_bytes()[..8],
-            msg_key.unwrap_or_default().as_bytes(),
+            event.msg_key().as_deref().unwrap_or_default().as_bytes(),
         ]))
     }
 }

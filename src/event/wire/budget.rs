@@ -2,11 +2,11 @@
 //!
 //! An element of three bytes on the wire takes 240 in memory, and each relay around a text can make it be read once more. So all
 //! parts of an event share one budget that grows with the size of its body. What exceeds it is in
-//! [`Event::raw`](super::Event::raw) alone.
+//! [`Event::raw`](crate::event::Event::raw) alone.
 
 /// What is left for the parts that are still to come.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(in crate::event) struct Budget {
     parts: usize,
     bytes: usize,
     levels: usize,

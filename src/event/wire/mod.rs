@@ -1,0 +1,36 @@
+//! JSON: how events are read and written. The parent module has the model.
+//!
+//! A body is read in one lenient pass to its [`Fields`], which become an [`Event`](super::Event). Everything it nests shares one
+//! [`Budget`] of memory and time. What serde_json cannot read at all is read again after [`mend`] has rewritten it.
+
+mod fields;
+
+mod record;
+
+mod element;
+
+mod lenient;
+
+mod list;
+
+mod object;
+
+mod budget;
+
+mod mend;
+
+mod unknown;
+
+mod error;
+
+// For the tables of names, which stand beside the structs that they are about.
+pub(super) use self::{
+    budget::Budget,
+    lenient::{ElementId, value},
+    object::{Object, deserialize, object, read, write},
+};
+pub(crate) use self::{
+    error::ParseError,
+    fields::{BYTE_ORDER_MARK, COMMAND, Fields, Origin},
+};
+pub(super) use self::{mend::mend, unknown::weigh};

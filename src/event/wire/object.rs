@@ -1,0 +1,195 @@
+//! Reading and writing objects by a table of their members' names.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    ser::SerializeMap,
+};
+use serde_json::Value;
+
+use super::{
+    budget::Budget,
+    lenient::{ARBITRARY_NUMBER, Lenient, otherwise, skip_items, skip_members},
+};
+
+/// An object that is read member by member. If a name occurs twice, the last value counts.
+pub(in crate::event) trait Object<'de>: Default {
+    /// Reads the value of the member `name`. Returns `false`, with the value unread, if no member has that name.
+    fn read_member<A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        budget: &mut Budget,
+    ) -> Result<bool, A::Error>;
+}
+
+impl<'de, T: Object<'de>> Lenient<'de> for Option<T> {
+    fn read<D: Deserializer<'de>>(deserializer: D, budget: &mut Budget) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor { budget, null: None })
+    }
+}
+
+/// An object that may be absent: `null` reads as an empty one.
+pub(super) struct Content<T>(pub(super) Option<T>);
+
+impl<'de, T: Object<'de>> Lenient<'de> for Content<T> {
+    fn read<D: Deserializer<'de>>(deserializer: D, budget: &mut Budget) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor { budget, null: Some(T::default()) }).map(Self)
+    }
+}
+
+struct ObjectVisitor<'b, T> {
+    budget: &'b mut Budget,
+    null: Option<T>,
+}
+
+impl<'de, T: Object<'de>> Visitor<'de> for ObjectVisitor<'_, T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
+        let mut object = T::default();
+        while let Some(Name(name)) = map.next_key()? {
+            if object.read_member(&name, &mut map, self.budget)? {
+                continue;
+            }
+            map.next_value::<IgnoredAny>()?;
+            if name == ARBITRARY_NUMBER {
+                skip_members(&mut map)?;
+                return Ok(None);
+            }
+        }
+        Ok(Some(object))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Option<T>, A::Error> {
+        skip_items(&mut items)?;
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<T>, E> {
+        Ok(self.null)
+    }
+
+    otherwise!(None);
+}
+
+/// The name of a member, borrowed where it can be.
+pub(super) struct Name<'de>(pub(super) Cow<'de, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Cow<'de, str>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(name))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(name.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor).map(Self)
+    }
+}
+
+/// Reads and writes a struct by the names that its fields have on the wire. A field can name a [reader](super::lenient) that is not
+/// that of its own type. What is absent is not written.
+macro_rules! object {
+    ($object:ident { $($name:literal => $field:ident $(: $reader:ident)?),* $(,)? }) => {
+        impl<'de> $crate::event::wire::Object<'de> for $object {
+            fn read_member<A: serde::de::MapAccess<'de>>(
+                &mut self,
+                name: &str,
+                map: &mut A,
+                budget: &mut $crate::event::wire::Budget,
+            ) -> Result<bool, A::Error> {
+                match name {
+                    $($name => self.$field = $crate::event::wire::read!(map, budget $(, $reader)?),)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $object {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::event::wire::deserialize(deserializer)
+            }
+        }
+
+        impl serde::Serialize for $object {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+
+                let mut object = serializer.serialize_map(None)?;
+                $($crate::event::wire::write(&mut object, $name, &self.$field)?;)*
+                object.end()
+            }
+        }
+    };
+}
+
+/// Reads a value as the type that is expected, or by the reader that is named.
+macro_rules! read {
+    ($map:ident, $budget:ident) => {
+        $crate::event::wire::value($map, $budget)?
+    };
+    ($map:ident, $budget:ident, $reader:ident) => {
+        $crate::event::wire::value::<$crate::event::wire::$reader, _>($map, $budget)?.0
+    };
+}
+
+pub(in crate::event) use {object, read};
+
+/// A field that may be absent.
+pub(in crate::event) trait Field: Serialize {
+    fn is_absent(&self) -> bool;
+}
+
+impl<T: Serialize> Field for Option<T> {
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T: Serialize> Field for Vec<T> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// Writes a member unless it is absent.
+pub(in crate::event) fn write<M: SerializeMap>(
+    object: &mut M,
+    name: &'static str,
+    field: &impl Field,
+) -> Result<(), M::Error> {
+    if field.is_absent() { Ok(()) } else { object.serialize_entry(name, field) }
+}
+
+/// Deserializes from any self-describing format, by way of JSON text: only that can be read leniently. Anything but an object is an
+/// error.
+pub(in crate::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: for<'json> Object<'json>,
+    D: Deserializer<'de>,
+{
+    let json = Value::deserialize(deserializer)?.to_string();
+    let mut json = serde_json::Deserializer::from_str(&json);
+    let object = Option::<T>::read(&mut json, &mut Budget::unlimited()).map_err(D::Error::custom)?;
+    object.ok_or_else(|| D::Error::custom("an object is expected"))
+}
