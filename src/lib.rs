@@ -23,25 +23,25 @@
 //! # }
 //! ```
 //!
-//! # The way of a delivery
+//! # How a delivery is processed
 //!
-//! 1. **query**: what the request claims. Nothing of it is believed yet.
+//! 1. **query**: what the request claims, before any of it is verified.
 //! 2. **verify**: [`Verifier`] checks the app, the time and the signature.
-//! 3. **body**: read only now, within a size and a time, and **parsed** to an [`Event`].
-//! 4. **dispatch**: the one method of [`EventHandler`] that the event is for, isolated, and waited for up to a deadline.
+//! 3. **body**: read only now, within a size and a time, and **parsed** into an [`Event`].
+//! 4. **dispatch**: calls the [`EventHandler`]'s method for the event's category, isolated from panics and up to a deadline.
 //! 5. **response**: the acknowledgement, or a [`Refusal`].
 //!
-//! [`Webhook::handle`] is these five. The doors only translate: with feature `axum` or `actix-web` the [`Webhook`] value is
-//! that framework's handler (`any(webhook)`, `web::route().to(webhook)`), with `hyper` or `tower` a service.
+//! [`Webhook::handle`] runs these five stages. The adapters only translate: with feature `axum` or `actix-web` the [`Webhook`]
+//! value is that framework's handler (`any(webhook)`, `web::route().to(webhook)`), with `hyper` or `tower` a service.
 //!
-//! # What was acknowledged and then lost
+//! # Events that are acknowledged and then lost
 //!
 //! Tencent documents a time-out of 2 seconds for IM callbacks, and no retries by default; for Desk neither is documented. With a
 //! handler of your own, a crash loses the events that were acknowledged and not yet handled. The [`inbox`] stores them first.
 //!
 //! # What the signature does not protect
 //!
-//! It covers the token and the time, and neither the body nor any other parameter: whoever sees one signed URL can send
+//! It covers the token and the time, and neither the body nor any other parameter: anyone who sees one signed URL can send
 //! any event while the window lasts. Serve the webhook over HTTPS and keep query strings out of logs.
 //!
 //! # Features
@@ -59,8 +59,8 @@
 //! | `metrics` | counters, gauges and histograms of everything | no |
 //! | `testing` | deliveries, events and a recording handler for your tests | no |
 //!
-//! What is around the code stands in the guide (`docs/` in the repository, the module `guide` on docs.rs): the vendor's
-//! console, proxies, production, watching, troubleshooting by `ErrorCode`.
+//! The guide (`docs/` in the repository, the module `guide` on docs.rs) covers the vendor's console, proxies, production,
+//! monitoring, and troubleshooting by `ErrorCode`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -105,7 +105,7 @@ pub use self::{
     webhook::{Refusal, Refused, Verifier, Webhook},
 };
 
-// The code on its pages uses every door.
+// The code on its pages uses every adapter.
 #[cfg(all(
     any(doc, doctest),
     feature = "axum",
@@ -116,7 +116,7 @@ pub use self::{
 ))]
 pub mod guide;
 
-/// The README's code is compiled with the tests.
+/// Compiles the README's code with the tests.
 #[cfg(all(
     doctest,
     feature = "axum",

@@ -1,4 +1,4 @@
-//! What a webhook and a dispatcher need of what they deliver to.
+//! What a webhook and a dispatcher deliver to.
 
 use std::{future::poll_fn, pin::Pin, pin::pin, sync::Arc, task::Poll};
 
@@ -8,7 +8,7 @@ use crate::{event::Event, isolate::caught};
 /// The result of [`Deliver::deliver`], once it is awaited.
 pub type Delivering<'a> = Pin<Box<dyn Future<Output = HandlerResult> + Send + 'a>>;
 
-/// What events can be delivered to: every [`EventHandler`], the [inbox](crate#what-was-acknowledged-and-then-lost), and either of
+/// What events can be delivered to: every [`EventHandler`], the [inbox](crate#events-that-are-acknowledged-and-then-lost), and either of
 /// them with [`Middleware`](super::Middleware) around it.
 ///
 /// It is sealed, and an inbox is no `EventHandler`, so that nothing can wrap an inbox and forget that an event must not be
@@ -31,7 +31,7 @@ pub type Delivering<'a> = Pin<Box<dyn Future<Output = HandlerResult> + Send + 'a
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can receive no events",
+    message = "`{Self}` cannot receive events",
     note = "implement `EventHandler` for it, or `Middleware` if it wraps another handler or an inbox"
 )]
 pub trait Deliver: Sealed + Send + Sync + 'static {
@@ -50,7 +50,7 @@ pub trait Deliver: Sealed + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AtDeadline {
-    /// OK: the handler has the event and will finish with it.
+    /// OK: the handler continues and will finish.
     Acknowledge,
     /// 503: the event must not be acknowledged before the handler has succeeded.
     Refuse,

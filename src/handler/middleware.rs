@@ -1,4 +1,4 @@
-//! What acts around a handler or an inbox: filters, time-outs, counters.
+//! Middleware: filters, time-outs and counters around a handler or an inbox.
 
 use async_trait::async_trait;
 
@@ -8,8 +8,8 @@ use super::{
 };
 use crate::event::Event;
 
-/// Acts around what it wraps. What it leaves out it inherits: an inbox with middleware around it is still acknowledged only
-/// once the event is stored.
+/// Wraps a handler or an inbox, and keeps its guarantees: an event for a wrapped inbox is still acknowledged only once it is
+/// stored.
 ///
 /// ```
 /// use tencent_desk_webhook::{Event, HandlerResult, Middleware, Next, Webhook, async_trait, testing};
@@ -32,12 +32,12 @@ use crate::event::Event;
 /// ```
 #[async_trait]
 pub trait Middleware: Send + Sync + 'static {
-    /// Receives every event. `next.run(event)` passes it on, or another event in its place; without it, the event ends here.
+    /// Receives every event. `next.run(event)` passes on this event or another one; without it, the event is dropped as handled.
     ///
-    /// Await `next`: what is passed on in a task of its own is acknowledged when this returns, whatever becomes of it.
+    /// Await `next`: an event that is passed on in a spawned task is acknowledged as soon as this method returns.
     async fn on_event(&self, event: &Event, next: Next<'_>) -> HandlerResult;
 
-    /// Puts this around `inner`: a handler, an inbox, or either of them with middleware around it.
+    /// Wraps `inner`: a handler, an inbox, or either of them inside other middleware.
     fn around<D: Deliver>(self, inner: D) -> Wrapped<Self, D>
     where
         Self: Sized,
@@ -46,7 +46,7 @@ pub trait Middleware: Send + Sync + 'static {
     }
 }
 
-/// What middleware passes an event on to.
+/// The handler or inbox that middleware passes an event on to.
 pub struct Next<'a>(&'a dyn Deliver);
 
 impl Next<'_> {
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Next<'_> {
     }
 }
 
-/// Middleware and what it wraps. [`Middleware::around`] makes it.
+/// Middleware and what it wraps, as [`Middleware::around`] returns it.
 #[derive(Clone, Debug)]
 pub struct Wrapped<M, D> {
     middleware: M,

@@ -1,19 +1,20 @@
-//! Your side: what to do with each kind of event.
+//! Handlers: what your program does with each category of events.
 //!
-//! Implement [`EventHandler`]: one method for each category of events you care about, or `on_event` for all of them. The
-//! result of a method decides the response while the sender waits, and how a failure is reported afterwards:
+//! Implement the methods of [`EventHandler`] for the categories you need, or `on_event` for all of them. The result of a method
+//! decides the response while the sender waits, and how a failure is reported afterwards:
 //!
-//! | the handler | the sender, while it waits | later |
+//! | the handler returns | response, while the sender waits | afterwards |
 //! |---|---|---|
 //! | `Ok(())` | OK | |
 //! | an error by `?`, or a panic | status 200, `FAIL`, 20001 | [`on_late_failure`](EventHandler::on_late_failure) |
 //! | [`HandlerError::unavailable`] | status 503, 50302 | the same |
 //! | [`HandlerError::permanent`] | status 200, `FAIL`, 20001 | the same |
-//! | has not ended at the deadline | OK, or 503 with 50303, by [`at_deadline`](crate::Webhook::at_deadline) | it goes on |
+//! | nothing before the deadline | OK, or 503 with 50303, by [`at_deadline`](crate::Webhook::at_deadline) | it continues |
 //!
-//! Behind the [inbox](crate#what-was-acknowledged-and-then-lost) no sender waits: an error is retried, unless it is permanent.
+//! Behind the [inbox](crate#events-that-are-acknowledged-and-then-lost) no sender waits: an error is retried, unless it is
+//! permanent.
 //!
-//! [`Middleware`] acts around a handler or an inbox, and inherits every promise of what it wraps.
+//! [`Middleware`] wraps a handler or an inbox, and keeps the guarantees of what it wraps.
 //!
 //! ```
 //! use tencent_desk_webhook::{Event, EventHandler, HandlerError, HandlerResult, async_trait, event::Satisfaction};
@@ -67,9 +68,9 @@ use crate::event::{Event, EventKind, Message, Satisfaction, SessionBegin, Sessio
 /// What a handler method returns. Any error becomes a [`HandlerError`] by `?`.
 pub type HandlerResult = Result<(), HandlerError>;
 
-/// Handles events, one method per category. A method that is left out ignores its events.
+/// Handles events, one method per category. The default methods ignore their events.
 ///
-/// The sender waits for the result, up to the [deadline](crate::Webhook::deadline); the handler itself runs to its end.
+/// The sender waits for the result up to the [deadline](crate::Webhook::deadline). The handler itself always runs to its end.
 /// Handlers must be idempotent: the sender may deliver an event more than once.
 ///
 /// Methods run concurrently: `&self` is shared by all deliveries, and without the inbox the events of one session can overlap.
@@ -90,15 +91,15 @@ pub type HandlerResult = Result<(), HandlerError>;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// # let event: Event = serde_json::from_str(r#"{"SdkAppid": 7, "SessionId": "s", "Event": "NewEvent", "EventTime": 0}"#).unwrap();
-/// assert!(Support.on_event(&event).await.is_ok()); // and so are all others, which it ignores
+/// assert!(Support.on_event(&event).await.is_ok()); // it ignores all other events
 /// # }
 /// ```
 ///
 /// Things to know:
-/// * The first poll happens on the caller's thread. Work that blocks belongs into `spawn_blocking`: it delays the answer
-///   and the connection, and `block_in_place` in a first poll panics on a current-thread runtime.
+/// * The first poll happens on the caller's thread. Move blocking work into `spawn_blocking`: it would delay the response and
+///   the connection. `block_in_place` in a first poll panics on a current-thread runtime.
 /// * The caller's task-locals exist in the first poll only.
-/// * A panic is that event's error alone, but for a program built with `panic = "abort"`.
+/// * A panic counts as that event's error, except in a program built with `panic = "abort"`.
 #[async_trait]
 pub trait EventHandler: Send + Sync + 'static {
     /// Receives every event and passes it to the method of its category. A handler that overrides this, to store the
@@ -131,7 +132,7 @@ pub trait EventHandler: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The session has ended. Whether one session may send several of these is not documented: be ready for it.
+    /// The session has ended. It is not documented whether a session can end more than once: handle both.
     async fn on_session_end(&self, event: &Event, end: &SessionEnd) -> HandlerResult {
         let _ = (event, end);
         Ok(())
@@ -143,9 +144,9 @@ pub trait EventHandler: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Reports a failure of `on_event` that no response can report: the sender had its answer, or had disconnected. It is
-    /// called exactly once for such a failure, after the failure was logged, on the thread that noticed it and inside the
-    /// runtime on which handlers go on, so that it may spawn. It should be quick.
+    /// Reports a failure of `on_event` that no response can report, because the sender had its response or had disconnected.
+    /// It is called exactly once for such a failure, after the failure was logged, on the thread that noticed it and inside the
+    /// runtime on which handlers continue, so it may spawn tasks. It should return quickly.
     fn on_late_failure(&self, event: &Event, error: &HandlerError) {
         let _ = (event, error);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Stats;
 use crate::{
     event::Event,
-    telemetry::{Counter, Gauge, Histogram, Level, Span, Stopwatch, Subject, debug, log, span},
+    telemetry::{Counter, Gauge, Histogram, Level, Span, Stopwatch, Subject, log, log_to_subscriber, span},
 };
 
 static STORED: Counter = Counter::new("desk_inbox_stored_total", "Events that were stored");
@@ -39,7 +39,11 @@ pub(super) fn record_stored() {
 
 pub(super) fn record_duplicate(event: &Event) {
     DUPLICATES.increment(&[]);
-    debug(event.into(), format_args!("a repeat: acknowledged, and not stored again"));
+    log_to_subscriber(
+        Level::Debug,
+        event.into(),
+        format_args!("a repeat: acknowledged, and not stored again"),
+    );
 }
 
 pub(super) fn record_stats(stats: &Stats) {

@@ -66,9 +66,9 @@ pub(crate) fn log(level: Level, subject: Subject<'_>, what: fmt::Arguments<'_>) 
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Logs what matters only to a subscriber that asks for it.
-pub(crate) fn debug(subject: Subject<'_>, what: fmt::Arguments<'_>) {
-    isolated(|| traced(Level::Debug, subject, what));
+/// Logs what is for the program's subscriber only.
+pub(crate) fn log_to_subscriber(level: Level, subject: Subject<'_>, what: fmt::Arguments<'_>) {
+    isolated(|| traced(level, subject, what));
 }
 
 /// Returns whether a subscriber wanted the line.

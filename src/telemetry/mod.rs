@@ -17,7 +17,7 @@ mod span;
 mod stopwatch;
 
 pub(crate) use self::{
-    log::{Level, Subject, debug, log},
+    log::{Level, Subject, log, log_to_subscriber},
     metrics::{Counter, Gauge, Histogram},
     rate_limit::RateLimit,
     span::{Span, span},

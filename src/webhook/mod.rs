@@ -1,7 +1,7 @@
 //! The flow of a delivery: query → verify → body → parse → dispatch → response.
 //!
-//! A [`Webhook`] is made once, of a [`Verifier`], which says whose deliveries are let in, and of a handler. Its clones are
-//! mounted where requests come in, and one is kept for what is to be done meanwhile:
+//! A program creates one [`Webhook`] from a [`Verifier`], which decides which deliveries are accepted, and a handler. It mounts
+//! clones where requests come in, and keeps one to rotate tokens and to shut down:
 //!
 //! ```
 //! use std::time::Duration;
@@ -18,11 +18,11 @@
 //! let unsigned = || http::Request::post("/?SdkAppid=1400000000").body(String::new()).unwrap();
 //! assert_eq!(mounted.handle(unsigned()).await.status(), 401);
 //!
-//! // The token changes while it runs, for all clones:
-//! webhook.set_verifier(Verifier::signed(app, "the next token").also_accept("the console's token"));
+//! // The token changes while the program runs, for all clones. The old one is still accepted:
+//! webhook.rotate("the next token");
 //! assert_eq!(mounted.handle(unsigned()).await.status(), 401);
 //!
-//! // After the server has ended, and before the program does: handlers may still run.
+//! // Handlers may still run when the server has shut down:
 //! assert!(webhook.drained(Duration::from_secs(20)).await);
 //! assert_eq!(webhook.in_flight(), 0);
 //! # }
@@ -95,7 +95,7 @@ use crate::{handler::Deliver, isolate::isolated, telemetry::RateLimit};
 
 /// Receives deliveries, verifies them, and hands their events to a handler.
 ///
-/// A clone shares verifier, handler and the count of what is in flight; it is as cheap as two [`Arc`]s.
+/// A clone shares the verifier, the handler and the limit of requests in flight. Cloning copies an [`Arc`] and the settings.
 ///
 /// ```
 /// use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
@@ -111,7 +111,7 @@ pub struct Webhook<H> {
     settings: Settings,
 }
 
-/// What all clones have in common.
+/// What all clones share.
 struct Shared<H> {
     verifier: RwLock<Verifier>,
     handler: H,
@@ -120,8 +120,8 @@ struct Shared<H> {
 }
 
 impl<H: Deliver> Webhook<H> {
-    /// Make it inside the tokio runtime on which handlers are to run, if need be: in `main` under `#[tokio::main]`, never
-    /// in actix-web's `App` factory, whose workers take their runtime with them when they shut down.
+    /// Call it inside the tokio runtime on which handlers should run: in `main` under `#[tokio::main]`, never in actix-web's
+    /// `App` factory, whose workers drop their runtimes when they shut down.
     #[must_use]
     pub fn new(verifier: Verifier, handler: H) -> Self {
         telemetry::describe();
@@ -134,11 +134,10 @@ impl<H: Deliver> Webhook<H> {
         Self { shared: Arc::new(shared), settings: Settings::default() }
     }
 
-    /// Answers one request, whatever it holds. It needs a tokio runtime only if the handler is not ready at once, and it needs
-    /// no network.
+    /// Answers one request. It needs no network, and a tokio runtime only if the handler is not ready at once.
     ///
-    /// The [table of refusals](crate::Refusal) tells what is answered to whom. The future owns all that it needs, so it can be
-    /// spawned; dropping it does not stop a handler that has started.
+    /// The [table of refusals](crate::Refusal) lists the responses. The future owns all that it needs, so it can be spawned.
+    /// Dropping it does not stop a handler that has started.
     ///
     /// ```
     /// # use tencent_desk_webhook::{EventHandler, Verifier, Webhook};

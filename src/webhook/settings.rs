@@ -79,8 +79,8 @@ impl<H: Deliver> Webhook<H> {
         self
     }
 
-    /// Calls `report` for each refused delivery, before the response is sent and on the thread that serves it, so it should be
-    /// quick. Refusals are logged as well, at most once a second for each reason.
+    /// Calls `report` for each refused delivery, before the response is sent and on the thread that serves it. It should return
+    /// quickly. Refusals are logged as well, at most once a second for each reason.
     ///
     /// ```
     /// use tencent_desk_webhook::{EventHandler, Webhook, testing};
@@ -98,8 +98,8 @@ impl<H: Deliver> Webhook<H> {
         self
     }
 
-    /// The runtime on which handlers go on that are not ready at once. Default: the one in which the `Webhook` was made. Once
-    /// that has shut down, and where there was none, it is the caller's.
+    /// The runtime on which handlers continue that are not ready at once. Default: the one in which the `Webhook` was created,
+    /// or the caller's if there was none or if it has shut down.
     #[must_use]
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.settings.runtime = Some(HandlerRuntime::new(runtime));

@@ -8,7 +8,9 @@ use super::refusal::Refusal;
 use crate::{
     event::Event,
     handler::{HandlerError, HandlerResult},
-    telemetry::{Counter, Gauge, Histogram, Level, RateLimit, Span, Stopwatch, Subject, debug, log, span},
+    telemetry::{
+        Counter, Gauge, Histogram, Level, RateLimit, Span, Stopwatch, Subject, log, log_to_subscriber, span,
+    },
 };
 
 static DELIVERIES: Counter = Counter::new("desk_webhook_deliveries_total", "Requests, by outcome");
@@ -145,7 +147,9 @@ impl<'w> Delivery<'w> {
             // The handler's own failures are logged where its error is known.
             Err(Refusal::HandlerFailed | Refusal::Unavailable | Refusal::DeadlinePassed) => {}
             Err(refusal) => self.log_refusal(refusal),
-            Ok(Accepted::Ignored) => debug(Subject::default(), format_args!("nothing for the handler")),
+            Ok(Accepted::Ignored) => {
+                log_to_subscriber(Level::Debug, Subject::default(), format_args!("nothing for the handler"))
+            }
             Ok(Accepted::Handled | Accepted::Unfinished) => {}
         });
     }
@@ -180,7 +184,7 @@ impl Drop for Delivery<'_> {
             let what = format_args!(
                 "there was no answer: the sender disconnected, or the server stopped, before there was one"
             );
-            self.span.within(|| log(Level::Warn, Subject::default(), what));
+            self.span.within(|| log_to_subscriber(Level::Warn, Subject::default(), what));
         }
     }
 }

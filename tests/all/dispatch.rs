@@ -282,7 +282,7 @@ async fn a_failure_that_is_never_fetched_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn beyond_max_in_flight_the_sender_is_told_to_come_back() {
+async fn beyond_max_in_flight_the_response_is_503() {
     let webhook = subject().max_in_flight(2);
     order_and_hang_up(&webhook, "wait").await;
     order_and_hang_up(&webhook, "wait").await;
@@ -292,6 +292,17 @@ async fn beyond_max_in_flight_the_sender_is_told_to_come_back() {
     webhook.drained(crate::support::LONG).await;
     assert!(order(&webhook, "go").await.is_ok());
     assert_eq!(finished(&webhook), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_clones_have_the_same_max_in_flight() {
+    let webhook = subject();
+    let clone = webhook.clone().max_in_flight(1);
+    order_and_hang_up(&webhook, "wait").await;
+    assert_eq!(order(&webhook, "go").await.code, 50301);
+    webhook.handler().release.notify_waiters();
+    clone.drained(crate::support::LONG).await;
+    assert!(order(&webhook, "go").await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

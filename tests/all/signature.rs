@@ -271,3 +271,17 @@ async fn the_clock_is_asked_anew_for_each_request() {
     now.store(NOW + 61, Ordering::SeqCst);
     assert_eq!(send(&webhook, post(&signed(), body)).await.code, 40103);
 }
+
+#[tokio::test]
+async fn a_rotated_token_is_accepted_beside_the_one_before_it() {
+    let webhook = Webhook::new(verifier(), Recorder::default());
+    let mounted = webhook.clone();
+    let code = async |token: &str| {
+        send(&mounted, post(&query(APP, token, NOW), event_json("SessionBegin").to_string())).await.code
+    };
+    webhook.rotate("second");
+    webhook.rotate("second");
+    assert_eq!((code(TOKEN).await, code("second").await), (0, 0));
+    webhook.rotate("third");
+    assert_eq!((code(TOKEN).await, code("second").await, code("third").await), (40104, 0, 0));
+}
