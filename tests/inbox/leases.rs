@@ -196,7 +196,7 @@ async fn a_lane_that_cannot_be_read_is_given_back() {
         "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};
          GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};
-         REVOKE SELECT ON {schema}.event FROM {role}; GRANT SELECT (id, lane, attempts, stored) ON {schema}.event TO {role}"
+         REVOKE SELECT ON {schema}.event FROM {role}; GRANT SELECT (id, lane, attempts, stored, retry_at) ON {schema}.event TO {role}"
     ));
     let url = format!("postgres://{role}@127.0.0.1:{}/postgres", server.port);
     let inbox = Inbox::connect_in(&url, &schema).await.unwrap();

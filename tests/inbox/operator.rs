@@ -11,7 +11,7 @@ use tencent_desk_webhook::{
     testing::{APP, Behaviour, Recorder},
 };
 
-use crate::places::{Place, accept, idle, message, numbers, places, until};
+use crate::places::{Place, accept, idle, message, numbers, on_each_engine, places, until};
 
 async fn operate(place: &Place) -> Inbox {
     place.operate().await.unwrap_or_else(|error| panic!("{}: {error}", place.name()))
@@ -206,6 +206,27 @@ async fn archived_events_are_delivered_again_in_order() {
         let _ = workers.drain().await;
     }
 }
+
+/// Replayed events are archived again while the replay goes on.
+async fn a_replay_delivers_each_archived_event_once(place: Place) {
+    let inbox = place.open().await.archive(Duration::from_secs(3600));
+    let mut senders = tokio::task::JoinSet::new();
+    for session in 0..600 {
+        let inbox = inbox.clone();
+        senders.spawn(async move { accept(&inbox, &message(&session.to_string(), 1)).await });
+    }
+    senders.join_all().await;
+    let recorder = Recorder::default();
+    let workers = inbox.deliver_to(recorder.clone()).start();
+    idle(&inbox).await;
+    recorder.forget();
+    assert_eq!(operate(&place).await.replay(&Filter::all()).await.unwrap(), 600);
+    idle(&inbox).await;
+    assert_eq!(recorder.events().len(), 600);
+    let _ = workers.drain().await;
+}
+
+on_each_engine!(a_replay_delivers_each_archived_event_once);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_archive_and_dead_letters_are_deleted_when_they_are_old() {

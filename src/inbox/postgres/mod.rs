@@ -150,8 +150,8 @@ impl Postgres {
         }
         let lanes: Vec<&[u8]> = claims.iter().map(|claim| &claim.lane.0[..]).collect();
         let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
-        let (after, worked) = (vec![0.0; claims.len()], vec![false; claims.len()]);
-        self.claims.run((RELEASE, &[&lanes, &epochs, &after, &worked])).await?;
+        let worked = vec![false; claims.len()];
+        self.claims.run((RELEASE, &[&lanes, &epochs, &worked])).await?;
         claims.iter().for_each(|claim| self.crashes.over(*claim));
         Ok(())
     }
@@ -182,11 +182,9 @@ impl Postgres {
         let (done, kept) = (of(false), of(true));
         let dead = Columns::of(outcomes, |outcome| &outcome.dead);
         let failed = Columns::of(outcomes, |outcome| outcome.retry.iter().map(|(failure, _)| failure));
+        let after: Vec<f64> =
+            outcomes.iter().filter_map(|outcome| outcome.retry.as_ref().map(|(_, after)| after.as_secs_f64())).collect();
         let released = Columns::of(outcomes, |outcome| {
-            let after = outcome.retry.as_ref().map_or(Duration::ZERO, |(_, after)| *after);
-            outcome.release.then_some(after.as_secs_f64())
-        });
-        let worked = Columns::of(outcomes, |outcome| {
             outcome
                 .release
                 .then_some(!outcome.done.is_empty() || !outcome.dead.is_empty() || outcome.retry.is_some())
@@ -198,8 +196,11 @@ impl Postgres {
             (DELETE, &[&done.lanes, &done.epochs, &done.items]),
             (ARCHIVE, &[&kept.lanes, &kept.epochs, &kept.items]),
             (BURY, &[&dead.lanes, &dead.epochs, &dead_ids, &dead_attempts, &dead_errors]),
-            (NOTE_FAILURE, &[&failed.lanes, &failed.epochs, &failed_ids, &failed_attempts, &failed_errors]),
-            (RELEASE, &[&released.lanes, &released.epochs, &released.items, &worked.items]),
+            (
+                NOTE_FAILURE,
+                &[&failed.lanes, &failed.epochs, &failed_ids, &failed_attempts, &failed_errors, &after],
+            ),
+            (RELEASE, &[&released.lanes, &released.epochs, &released.items]),
         ];
         let is_needed = [
             true,

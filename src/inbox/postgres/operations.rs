@@ -8,7 +8,7 @@ use super::{
     Postgres, age, count,
     link::{Ending, Step},
     seconds,
-    sql::{LOCK_LANES, STORE},
+    sql::{LOCK_LANES, RESCHEDULE, STORE},
     text,
 };
 use crate::inbox::{
@@ -18,6 +18,7 @@ use crate::inbox::{
 
 /// A table of events, and the statements that list it.
 pub(super) struct Table {
+    last: &'static str,
     /// The next few rows, without what they hold.
     page: &'static str,
     json: &'static str,
@@ -32,6 +33,7 @@ const PAGE: i64 = 1000;
 const AT_ONCE: usize = 200;
 
 pub(super) const EVENTS: Table = Table {
+    last: "SELECT max(id) FROM event",
     page: "
         SELECT id, lane, stored, error, size, $2::bytea IS NULL OR position($2 IN json) > 0
         FROM (
@@ -41,18 +43,27 @@ pub(super) const EVENTS: Table = Table {
         ORDER BY id",
     json: "SELECT id, json FROM event WHERE id = ANY ($1::bigint[])",
     details: "
-        SELECT id, json, stored, attempts, crashes, error, due, coalesce(epoch IS NOT NULL AND due > now(), false)
-        FROM event LEFT JOIN lane USING (lane) WHERE id = ANY ($1::bigint[]) ORDER BY id",
+        SELECT id, json, stored, attempts, crashes, error,
+            CASE WHEN retry_at > now() OR NOT held THEN retry_at END, held
+        FROM (
+            SELECT event.*, coalesce(epoch IS NOT NULL AND due > now(), false) AS held
+            FROM event LEFT JOIN lane USING (lane) WHERE id = ANY ($1::bigint[])
+        ) AS event
+        ORDER BY id",
     // What else waits in the lane need not wait for the retry of the one that is gone.
     delete: "
         WITH gone AS (DELETE FROM event WHERE id = ANY ($1::bigint[]) RETURNING id, lane),
         due AS (
-            UPDATE lane SET due = now() WHERE lane = ANY (ARRAY (SELECT lane FROM gone)) AND epoch IS NULL
+            UPDATE lane SET due = greatest(now(), (
+                SELECT retry_at FROM event WHERE event.lane = lane.lane AND id <> ALL ($1::bigint[]) ORDER BY id LIMIT 1
+            ))
+            WHERE lane = ANY (ARRAY (SELECT lane FROM gone)) AND epoch IS NULL
         )
         SELECT id FROM gone",
 };
 
 pub(super) const DEAD_LETTERS: Table = Table {
+    last: "SELECT max(id) FROM dead_letter",
     page: "
         SELECT id, lane, stored, error, size, $2::bytea IS NULL OR position($2 IN json) > 0
         FROM (
@@ -68,6 +79,7 @@ pub(super) const DEAD_LETTERS: Table = Table {
 };
 
 pub(super) const ARCHIVE: Table = Table {
+    last: "SELECT max(id) FROM archive",
     page: "
         SELECT id, lane, stored, NULL::bytea, size, $2::bytea IS NULL OR position($2 IN json) > 0
         FROM (
@@ -80,15 +92,15 @@ pub(super) const ARCHIVE: Table = Table {
     delete: "DELETE FROM archive WHERE id = ANY ($1::bigint[]) RETURNING id",
 };
 
-/// Counts, sessions that are held, events that have failed and are of these sessions, the oldest's age in seconds, whether it
-/// is paused, and how many rows the counts are spread over.
+/// Counts, sessions that are held, those of them whose first event has failed, the oldest's age in seconds, whether it is
+/// paused, and how many rows the counts are spread over.
 const STATS: &str = "
     SELECT coalesce(sum(events), 0)::bigint, coalesce(sum(bytes), 0)::bigint, coalesce(sum(failed), 0)::bigint,
         coalesce(sum(dead), 0)::bigint,
         (SELECT count(*) FROM lane WHERE epoch IS NOT NULL AND due > now()),
         (SELECT count(*) FROM lane CROSS JOIN LATERAL (
-            SELECT FROM event WHERE event.lane = lane.lane AND attempts > 0 OFFSET 0
-        ) AS failed WHERE epoch IS NOT NULL AND due > now()),
+            SELECT attempts FROM event WHERE event.lane = lane.lane ORDER BY id LIMIT 1
+        ) AS first WHERE epoch IS NOT NULL AND due > now() AND attempts > 0),
         extract(epoch FROM now() - (SELECT stored FROM event ORDER BY id LIMIT 1))::double precision,
         EXISTS (SELECT FROM setting WHERE paused), count(*)
     FROM tally";
@@ -108,11 +120,13 @@ const REQUEUE: &str = "
     WITH revived AS (DELETE FROM dead_letter WHERE id = ANY ($1::bigint[]) RETURNING id, lane, stored, json)
     INSERT INTO event (id, lane, stored, json) SELECT id, lane, stored, json FROM revived RETURNING id";
 
-/// After [`REQUEUE`]: a worker that gave the lane up meanwhile did not see the event. What else waits in the lane need not wait
-/// for its retry.
+/// After [`REQUEUE`]: a worker that gave the lane up meanwhile did not see the event. A lane that waits for the retry of a later
+/// event is due now.
 const REOPEN: &str = "
     INSERT INTO lane (lane) SELECT DISTINCT lane FROM event WHERE id = ANY ($1::bigint[]) ORDER BY lane
-    ON CONFLICT (lane) DO UPDATE SET due = CASE WHEN lane.epoch IS NULL THEN now() ELSE lane.due END";
+    ON CONFLICT (lane) DO UPDATE SET due = CASE WHEN lane.epoch IS NULL THEN greatest(now(), (
+        SELECT retry_at FROM event WHERE event.lane = excluded.lane ORDER BY id LIMIT 1
+    )) ELSE lane.due END";
 
 /// After [`LOCK_LANES`]: new numbers, in the order of the old ones.
 const REPLAY: &str = "
@@ -122,20 +136,18 @@ const REPLAY: &str = "
     FROM (SELECT * FROM revived ORDER BY id) AS revived
     RETURNING id";
 
-/// Events that have failed, some of them of the next lanes.
+/// The next events that have failed, ordered by lane.
 const FAILED: &str = "
     SELECT lane, id, stored, error, octet_length(json)::bigint, $2::bytea IS NULL OR position($2 IN json) > 0
     FROM (
-        SELECT lane, id, stored, error, json FROM event WHERE attempts > 0 AND lane > $1 ORDER BY lane LIMIT $3
+        SELECT lane, id, stored, error, json FROM event WHERE attempts > 0 AND lane >= $1 AND (lane, id) > ($1, $4)
+        ORDER BY lane, id LIMIT $3
     ) AS page
-    ORDER BY lane";
+    ORDER BY lane, id";
 
 const MAKE_DUE: &str = "
-    UPDATE lane SET due = now() WHERE lane = ANY (ARRAY (
-        SELECT lane FROM lane WHERE lane = ANY ($1::bytea[]) AND epoch IS NULL AND due > now()
-        ORDER BY lane FOR UPDATE SKIP LOCKED
-    ))
-    RETURNING lane";
+    WITH due AS (UPDATE event SET retry_at = NULL WHERE id = ANY ($1::bigint[]) AND retry_at > now() RETURNING lane)
+    SELECT DISTINCT lane FROM due";
 
 const PAUSE: &str = "UPDATE setting SET paused = $1";
 
@@ -237,11 +249,12 @@ impl Postgres {
     }
 
     pub(super) async fn make_due(&self, filter: &Filter) -> Result<u64, InboxError> {
-        let (mut after, mut count) = (Vec::new(), 0);
+        let (mut after, mut count) = ((Vec::new(), 0_i64), 0);
         loop {
-            let rows = self.operations.run((FAILED, &[&&after[..], &needle(filter), &PAGE])).await?;
+            let (lane, id) = &after;
+            let rows = self.operations.run((FAILED, &[&&lane[..], &needle(filter), &PAGE, id])).await?;
             let Some(last) = rows.last() else { return Ok(count) };
-            after = last.get::<_, &[u8]>(0).to_vec();
+            after = (last.get::<_, &[u8]>(0).to_vec(), last.get(1));
             let found = rows.iter().filter(|row| row.get(5)).map(|row| Found {
                 id: row.get(1),
                 lane: row.get::<_, &[u8]>(0).to_vec(),
@@ -250,24 +263,31 @@ impl Postgres {
                 size: usize::try_from(row.get::<_, i64>(4)).unwrap_or(0),
             });
             let found = self.matching(&EVENTS, filter, found.collect()).await?;
-            let lanes: Vec<&[u8]> = found.iter().map(|found| &found.lane[..]).collect();
-            if !lanes.is_empty() {
-                let rows = self.operations.change(&[(MAKE_DUE, &[&lanes])]).await?;
-                count += rows.first().map_or(0, Vec::len) as u64;
+            for some in found.chunks(AT_ONCE) {
+                let ids: Vec<i64> = some.iter().map(|found| found.id).collect();
+                let lanes: Vec<&[u8]> = some.iter().map(|found| &found.lane[..]).collect();
+                let steps: [Step<'_>; 3] =
+                    [(LOCK_LANES, &[&lanes]), (MAKE_DUE, &[&ids]), (RESCHEDULE, &[&lanes])];
+                let rows = self.operations.change(&steps).await?;
+                count += rows.get(1).map_or(0, Vec::len) as u64;
             }
         }
     }
 
-    /// Changes all that match, some at a time, and returns how many.
+    /// Changes all that match and are there now, some at a time, and returns how many. What is replayed may come back at the
+    /// end of the archive while this goes on.
     pub(super) async fn change_all(
         &self,
         table: &Table,
         filter: &Filter,
         change: Change,
     ) -> Result<u64, InboxError> {
+        let last = self.operations.run((table.last, &[])).await?;
+        let last = last.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or(0);
         let (mut after, mut changed) = (Some(0), 0);
-        while let Some(id) = after {
-            let (found, next) = self.page(table, filter, id, PAGE).await?;
+        while let Some(id) = after.filter(|id| *id < last) {
+            let (mut found, next) = self.page(table, filter, id, PAGE).await?;
+            found.retain(|found| found.id <= last);
             for some in found.chunks(AT_ONCE) {
                 let ids: Vec<i64> = some.iter().map(|found| found.id).collect();
                 changed += match change {
@@ -379,8 +399,7 @@ pub(super) fn pending(row: &Row) -> Pending {
     pending.crashes = count(row, 4);
     pending.error = row.get::<_, Option<&[u8]>>(5).map(|_| text(row, 5));
     pending.held = row.get(7);
-    pending.next_attempt =
-        row.get::<_, Option<SystemTime>>(6).filter(|_| pending.attempts > 0 && !pending.held);
+    pending.next_attempt = row.get(6);
     pending
 }
 

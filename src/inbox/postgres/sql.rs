@@ -37,7 +37,8 @@ pub(super) const CLAIM: &str = "
     RETURNING lane.lane, lane.epoch, due.due, due.epoch, due.alone, lane.careful";
 
 /// The first events of each lane, so many of each, and so many bytes in all and of each lane; but at least one in all. First
-/// events come first, so that a few lanes with much do not keep others from being read.
+/// events come first, so that a few lanes with much do not keep others from being read. An event that waits for its retry holds
+/// back those behind it.
 pub(super) const READ: &str = "
     SELECT lane, id, attempts, extract(epoch FROM now() - failing)::double precision, crashes, alone, stored, json
     FROM (
@@ -47,9 +48,10 @@ pub(super) const READ: &str = "
         FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS claimed (lane, most, number)
         CROSS JOIN LATERAL (
             SELECT id, attempts, failing, crashes, alone, stored, json, octet_length(json)::bigint AS size,
-                row_number() OVER (ORDER BY id) AS place
+                row_number() OVER (ORDER BY id) AS place, bool_or(retry_at > now()) OVER (ORDER BY id) AS waits
             FROM event WHERE event.lane = claimed.lane ORDER BY id LIMIT claimed.most
         ) AS first
+        WHERE waits IS NOT TRUE
     ) AS sized
     WHERE (total <= $3::bigint OR (number = 1 AND place = 1)) AND (of_lane <= $4::bigint OR place = 1)
     ORDER BY number, place";
@@ -133,33 +135,44 @@ pub(super) const BURY: &str = "
 
 pub(super) const NOTE_FAILURE: &str = "
     WITH failed AS MATERIALIZED (
-        SELECT failed.id, failed.attempts, failed.error
-        FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::integer[], $5::bytea[])
-            AS failed (lane, epoch, id, attempts, error)
+        SELECT failed.id, failed.attempts, failed.error, failed.after
+        FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::integer[], $5::bytea[], $6::double precision[])
+            AS failed (lane, epoch, id, attempts, error, after)
         CROSS JOIN LATERAL (
             SELECT FROM lane WHERE lane.lane = failed.lane AND lane.epoch = failed.epoch OFFSET 0
         ) AS held
     )
-    UPDATE event SET attempts = failed.attempts, error = failed.error, failing = coalesce(failing, now())
+    UPDATE event SET attempts = failed.attempts, error = failed.error, failing = coalesce(failing, now()),
+        retry_at = now() + make_interval(secs => after)
     FROM failed WHERE event.id = failed.id AND event.id = ANY (ARRAY (SELECT id FROM failed))";
 
-/// A lane without events goes; the next event makes it anew. One with less to be careful about comes nearer to being trusted.
+/// A lane without events goes; the next event makes it anew. The others are due when their first events are. One with less to be
+/// careful about comes nearer to being trusted.
 pub(super) const RELEASE: &str = "
     WITH released AS MATERIALIZED (
-        SELECT released.lane, released.after, released.worked, held.more
-        FROM unnest($1::bytea[], $2::bigint[], $3::double precision[], $4::boolean[])
-            AS released (lane, epoch, after, worked)
+        SELECT released.lane, released.worked, held.due
+        FROM unnest($1::bytea[], $2::bigint[], $3::boolean[]) AS released (lane, epoch, worked)
         CROSS JOIN LATERAL (
-            SELECT EXISTS (SELECT FROM event WHERE event.lane = lane.lane) AS more FROM lane
+            SELECT (
+                SELECT greatest(retry_at, now()) FROM event WHERE event.lane = lane.lane ORDER BY id LIMIT 1
+            ) AS due FROM lane
             WHERE lane.lane = released.lane AND lane.epoch = released.epoch OFFSET 0
         ) AS held
     ), gone AS (
-        DELETE FROM lane WHERE lane = ANY (ARRAY (SELECT lane FROM released WHERE NOT more))
+        DELETE FROM lane WHERE lane = ANY (ARRAY (SELECT lane FROM released WHERE due IS NULL))
     )
-    UPDATE lane SET due = now() + make_interval(secs => after), epoch = NULL, alone = false,
+    UPDATE lane SET due = released.due, epoch = NULL, alone = false,
         careful = greatest(careful - worked::integer, 0)
     FROM released
-    WHERE lane.lane = released.lane AND lane.lane = ANY (ARRAY (SELECT lane FROM released WHERE more))";
+    WHERE lane.lane = released.lane AND lane.lane = ANY (ARRAY (SELECT lane FROM released WHERE due IS NOT NULL))";
+
+/// After something has changed which events these lanes have, or when they may be tried again.
+pub(super) const RESCHEDULE: &str = "
+    UPDATE lane SET due = (
+        SELECT greatest(retry_at, now()) FROM event WHERE event.lane = lane.lane ORDER BY id LIMIT 1
+    )
+    WHERE lane = ANY (ARRAY (SELECT lane FROM lane WHERE lane = ANY ($1::bytea[]) AND epoch IS NULL ORDER BY lane FOR UPDATE))
+        AND EXISTS (SELECT FROM event WHERE event.lane = lane.lane OFFSET 0)";
 
 /// Of the next few thousand keys those that are old and of nothing that is still there. Gives the last old one, if there may
 /// be more behind it, and how many are gone. Numbers ascend with the time, so the young ones are never looked at.
