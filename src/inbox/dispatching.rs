@@ -19,7 +19,7 @@ use crate::handler::Deliver;
 const POLL: Duration = Duration::from_secs(1);
 
 /// How long a claim that is under way is waited for when the delivery stops.
-const LAST_CLAIM: Duration = Duration::from_millis(500);
+const LAST_CLAIM: Duration = Duration::from_millis(200);
 
 /// Delivers until the delivery is to stop, and returns the lanes that still run.
 pub(super) async fn dispatch<H: Deliver>(
@@ -98,7 +98,8 @@ async fn spawn<H: Deliver>(
     let (mut suspects, others): (Vec<_>, Vec<_>) = held.partition(|(_, lane)| is_suspect(lane));
     suspects.sort_by_key(|(_, lane)| Reverse(crashes(lane)));
     for (held, lane) in suspects {
-        let turn = worker.isolation.alone().await;
+        let is_running = *worker.phase.borrow() == Phase::Running;
+        let turn = if is_running { worker.isolation.alone().await } else { None };
         lanes.spawn(Arc::clone(worker).deliver(lane, held, turn));
     }
     for (held, lane) in others {

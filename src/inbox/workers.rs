@@ -9,11 +9,12 @@ use std::{
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{
     Inbox,
+    backoff::YEAR,
     dispatcher::Settings,
     dispatching::dispatch,
     lane::{LaneWorker, Phase},
@@ -46,7 +47,7 @@ pub struct Drained {
 
 impl Workers {
     /// Begins no further event, waits for the handlers that run, up to the [grace](super::Dispatcher::grace), and leaves the
-    /// rest. It takes 2 seconds longer at most, also when the store hangs. Let the [`Webhook`](crate::Webhook) drain first.
+    /// rest. It takes at most half a second longer, also when the store hangs. Let the [`Webhook`](crate::Webhook) drain first.
     pub async fn drain(self) -> Drained {
         self.phase.send_if_modified(|phase| {
             let running = *phase == Phase::Running;
@@ -68,10 +69,13 @@ impl Workers {
     }
 }
 
-/// How long those that were cancelled may take to give their lanes back, then to stop, and then the store to count what is
-/// left.
+/// How long after the grace the last step may end: handlers that were cancelled give their lanes back, what does not is given
+/// up, and the store counts what is left.
 const FAREWELL: [Duration; 3] =
-    [Duration::from_millis(500), Duration::from_millis(500), Duration::from_secs(1)];
+    [Duration::from_millis(200), Duration::from_millis(250), Duration::from_millis(400)];
+
+/// How long the store may take to count when handlers have ended before the grace has.
+const COUNTING: Duration = Duration::from_secs(1);
 
 /// What each lane's task returns: when a retry is due.
 pub(super) type Lanes = JoinSet<Option<Instant>>;
@@ -82,11 +86,9 @@ pub(super) fn start<H: Deliver>(inbox: &Inbox, worker: Arc<LaneWorker<H>>, setti
         let leases = Leases::default();
         let store = Arc::clone(&worker.store);
         let working = async {
-            if let Ok(stats) = store.stats().await {
-                telemetry::log_start(&stats);
-            }
-            let lanes = dispatch(&worker, &leases, &settings).await;
-            finish(&worker, lanes, settings.grace).await
+            report(&worker).await;
+            let (lanes, stopped) = tokio::join!(dispatch(&worker, &leases, &settings), stopped(&worker));
+            finish(&worker, lanes, stopped.checked_add(settings.grace)).await
         };
         tokio::select! {
             drained = working => drained,
@@ -96,26 +98,41 @@ pub(super) fn start<H: Deliver>(inbox: &Inbox, worker: Arc<LaneWorker<H>>, setti
     Workers { store, phase, task }
 }
 
-async fn finish<H: Deliver>(worker: &LaneWorker<H>, mut lanes: Lanes, grace: Duration) -> Drained {
-    let end = Instant::now().checked_add(grace);
-    let all = async |lanes: &mut Lanes| while lanes.join_next().await.is_some() {};
-    let in_time = match end {
-        Some(end) => timeout_at(end, all(&mut lanes)).await.is_ok(),
-        None => {
-            all(&mut lanes).await;
-            true
+/// Logs what waits, unless the delivery stops before the store has answered.
+async fn report<H: Deliver>(worker: &LaneWorker<H>) {
+    tokio::select! {
+        stats = worker.store.stats() => {
+            if let Ok(stats) = stats {
+                telemetry::log_start(&stats);
+            }
         }
-    };
-    if !in_time {
+        _ = stopped(worker) => {}
+    }
+}
+
+/// Returns when the delivery was stopped.
+async fn stopped<H: Deliver>(worker: &LaneWorker<H>) -> Instant {
+    // It fails when the sender is gone, and `worker` has it.
+    let _ = worker.phase.subscribe().wait_for(|phase| *phase > Phase::Running).await;
+    Instant::now()
+}
+
+/// Handlers that run may go on until `end`.
+async fn finish<H: Deliver>(worker: &LaneWorker<H>, mut lanes: Lanes, end: Option<Instant>) -> Drained {
+    let never = || Instant::now() + YEAR;
+    let end = end.unwrap_or_else(never);
+    let all = async |lanes: &mut Lanes| while lanes.join_next().await.is_some() {};
+    if timeout_at(end, all(&mut lanes)).await.is_err() {
         worker.phase.send_replace(Phase::Cut);
-        let _ = timeout(FAREWELL[0], all(&mut lanes)).await;
+        let _ = timeout_at(end + FAREWELL[0], all(&mut lanes)).await;
         lanes.abort_all();
-        let _ = timeout(FAREWELL[1], all(&mut lanes)).await;
+        let _ = timeout_at(end + FAREWELL[1], all(&mut lanes)).await;
         // A handler that blocks its thread cannot be stopped.
         worker.interrupted.fetch_add(lanes.len() as u64, Ordering::Relaxed);
         lanes.detach_all();
     }
-    let stats = timeout(FAREWELL[2], worker.store.stats()).await;
+    let counted_by = (end + FAREWELL[2]).min(Instant::now() + COUNTING);
+    let stats = timeout_at(counted_by, worker.store.stats()).await;
     Drained {
         finished: worker.finished.load(Ordering::Relaxed),
         interrupted: worker.interrupted.load(Ordering::Relaxed),

@@ -66,6 +66,8 @@ mod blame;
 
 mod poolers;
 
+mod connections;
+
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 #[path = "../all/log.rs"]
 mod log;

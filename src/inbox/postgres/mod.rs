@@ -88,7 +88,8 @@ impl Postgres {
     pub(super) async fn connect(url: &str, schema: &str) -> Result<Self, InboxError> {
         let store = Self::new(url, schema)?;
         store.arrivals.prepare(schema, false).await?;
-        store.arrivals.check_pooler(&store.claims).await?;
+        // Not with one that listens: the server would wake it for every event, also where nothing is delivered.
+        store.arrivals.check_pooler(&store.operations).await?;
         Ok(store)
     }
 
@@ -182,8 +183,10 @@ impl Postgres {
         let (done, kept) = (of(false), of(true));
         let dead = Columns::of(outcomes, |outcome| &outcome.dead);
         let failed = Columns::of(outcomes, |outcome| outcome.retry.iter().map(|(failure, _)| failure));
-        let after: Vec<f64> =
-            outcomes.iter().filter_map(|outcome| outcome.retry.as_ref().map(|(_, after)| after.as_secs_f64())).collect();
+        let after: Vec<f64> = outcomes
+            .iter()
+            .filter_map(|outcome| outcome.retry.as_ref().map(|(_, after)| after.as_secs_f64()))
+            .collect();
         let released = Columns::of(outcomes, |outcome| {
             outcome
                 .release
