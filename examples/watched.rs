@@ -1,5 +1,5 @@
 //! The inbox's set-up, watched: spans and events of `tracing` on standard error, and Prometheus text on a port of its own.
-//! `cargo run --example watched --features axum,sqlite,tracing,metrics`
+//! `cargo run -p watched`; a package of its own, `examples/watched/Cargo.toml`, because the exporter needs many crates.
 
 #[allow(unused)] // some of it is for the other servers
 mod common;

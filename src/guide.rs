@@ -34,6 +34,8 @@ page!(testing);
 page!(production);
 page!(tokens);
 page!(proxies);
+// Its code needs a subscriber and an exporter: the package in `examples/watched` tests it.
+#[cfg(not(doctest))]
 page!(watching);
 page!(troubleshooting);
 page!(capturing);

@@ -16,8 +16,9 @@ use tencent_desk_webhook::{
     testing::{self, APP, Recorder},
 };
 
-/// The documented signature, which is what `testing::verifier` lets in.
-const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
+/// The documented signature, which `testing::verifier` accepts.
+pub const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
+pub const COMMAND: &str = "Desk.SessionEventNotify";
 
 /// Any query is answered, and only one with the signature is let in.
 pub fn query(data: &[u8]) {

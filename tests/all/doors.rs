@@ -1,4 +1,4 @@
-//! The three doors, each on a real socket, and a client that says exactly what it is told to.
+//! The four doors, each on a real socket, and a client that sends the bytes it is given.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,6 +16,8 @@ pub(crate) enum Door {
     ActixWeb,
     #[cfg(feature = "hyper")]
     Hyper,
+    #[cfg(feature = "tower")]
+    Tower,
 }
 
 pub(crate) const DOORS: &[Door] = &[
@@ -25,6 +27,8 @@ pub(crate) const DOORS: &[Door] = &[
     Door::ActixWeb,
     #[cfg(feature = "hyper")]
     Door::Hyper,
+    #[cfg(feature = "tower")]
+    Door::Tower,
 ];
 
 impl Door {
@@ -57,25 +61,39 @@ impl Door {
                 address
             }
             #[cfg(feature = "hyper")]
-            Self::Hyper => {
-                let (listener, address) = listen().await;
-                tokio::spawn(async move {
-                    loop {
-                        let stream = listener.accept().await.unwrap().0;
-                        stream.set_nodelay(true).unwrap();
-                        let io = hyper_util::rt::TokioIo::new(stream);
-                        tokio::spawn(
-                            hyper::server::conn::http1::Builder::new().serve_connection(io, webhook.clone()),
-                        );
-                    }
-                });
-                address
-            }
+            Self::Hyper => serve(webhook).await,
+            #[cfg(feature = "tower")]
+            Self::Tower => serve(hyper_util::service::TowerToHyperService::new(webhook)).await,
         }
     }
 }
 
-#[cfg(any(feature = "axum", feature = "hyper"))]
+/// Serves each connection with hyper alone.
+#[cfg(any(feature = "hyper", feature = "tower"))]
+async fn serve<S>(service: S) -> SocketAddr
+where
+    S: hyper::service::HttpService<
+            hyper::body::Incoming,
+            ResBody = http_body_util::Full<bytes::Bytes>,
+            Error = std::convert::Infallible,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+{
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        loop {
+            let stream = listener.accept().await.unwrap().0;
+            stream.set_nodelay(true).unwrap();
+            let io = hyper_util::rt::TokioIo::new(stream);
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service.clone()));
+        }
+    });
+    address
+}
+
+#[cfg(any(feature = "axum", feature = "hyper", feature = "tower"))]
 async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -7,8 +7,9 @@ use std::{
 
 use tracing::{Dispatch, dispatcher::DefaultGuard};
 use tracing_subscriber::{
-    EnvFilter,
+    filter::Targets,
     fmt::{MakeWriter, format::FmtSpan},
+    layer::SubscriberExt as _,
 };
 
 #[derive(Clone, Default)]
@@ -55,13 +56,13 @@ pub(crate) fn listen() -> (Log, DefaultGuard) {
 /// What the filter lets through.
 pub(crate) fn listen_to(filter: &str) -> (Log, DefaultGuard) {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(log.clone())
-        .with_env_filter(EnvFilter::new(filter))
         .with_span_events(FmtSpan::CLOSE)
-        .with_ansi(false)
-        .finish();
-    (log, subscribe(subscriber))
+        .with_ansi(false);
+    let filter: Targets = filter.parse().unwrap();
+    let guard = subscribe(tracing_subscriber::registry().with(lines).with(filter));
+    (log, guard)
 }
 
 pub(crate) fn subscribe(subscriber: impl tracing::Subscriber + Send + Sync) -> DefaultGuard {

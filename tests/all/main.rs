@@ -37,8 +37,6 @@ mod checks;
 
 mod corpora;
 
-mod properties;
-
 mod abuse;
 
 mod kit;
@@ -51,6 +49,9 @@ mod pages;
 
 #[cfg(feature = "tracing")]
 mod log;
+
+#[cfg(all(feature = "tracing", feature = "metrics"))]
+mod numbers;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 mod watched;

@@ -285,3 +285,35 @@ async fn a_rotated_token_is_accepted_beside_the_one_before_it() {
     webhook.rotate("third");
     assert_eq!((code(TOKEN).await, code("second").await, code("third").await), (40104, 0, 0));
 }
+
+/// Every bit, not only some.
+#[tokio::test]
+async fn a_single_wrong_bit_is_refused() {
+    let query = |app: u64, sign: &str, time: &str| {
+        format!("SdkAppid={app}&CallbackCommand={COMMAND}&Sign={sign}&RequestTime={time}")
+    };
+    let code = async |query: String| ask(verifier(), &query).await.code;
+    let now = NOW.to_string();
+    assert_eq!(code(query(APP, SIGN, &now)).await, 0);
+    for bit in 0..256 {
+        let mut bytes: Vec<u8> =
+            (0..32).map(|byte| u8::from_str_radix(&SIGN[2 * byte..2 * byte + 2], 16).unwrap()).collect();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let sign: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(code(query(APP, &sign, &now)).await, 40104, "bit {bit}");
+    }
+    for bit in 0..63 {
+        assert_eq!(code(query(APP ^ (1 << bit), SIGN, &now)).await, 40301, "bit {bit}");
+    }
+    for bit in 0..36 {
+        let code = code(query(APP, SIGN, &(NOW ^ (1 << bit)).to_string())).await;
+        assert!([40102, 40103, 40104].contains(&code), "bit {bit}: {code}");
+    }
+    // As text: every bit of every digit.
+    for bit in 0..8 * now.len() {
+        let mut digits = now.clone().into_bytes();
+        digits[bit / 8] ^= 1 << (bit % 8);
+        let encoded: String = digits.iter().map(|byte| format!("%{byte:02X}")).collect();
+        assert_ne!(code(query(APP, SIGN, &encoded)).await, 0, "bit {bit}");
+    }
+}

@@ -15,9 +15,8 @@ use serde_json::{Value, json};
 pub(crate) use tencent_desk_webhook::testing::{APP, NOW, Recorder, TOKEN, verifier};
 use tencent_desk_webhook::{Deliver, Event, Webhook};
 
-/// The documented signature of `TOKEN` at `NOW`.
-pub(crate) const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
-pub(crate) const COMMAND: &str = "Desk.SessionEventNotify";
+pub(crate) use crate::checks::{COMMAND, SIGN};
+
 pub(crate) const OK: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
 
 /// Above everything that a handler of these tests takes.

@@ -1,16 +1,16 @@
 //! What is told through `tracing` and `metrics`, and what is not.
 
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tencent_desk_webhook::{
     Webhook,
     handler::AtDeadline,
     testing::{self, Behaviour, Delivery, Recorder, TOKEN, event},
 };
 use tracing::{Instrument as _, info_span};
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _};
+use tracing_subscriber::{Layer as _, filter::Targets, layer::SubscriberExt as _};
 
 use crate::{
     log::{Log, listen, listen_to, subscribe},
+    numbers::Numbers,
     support::hang_up,
 };
 
@@ -193,7 +193,7 @@ async fn with_filters_of_single_layers_nobody_elses_event_is_lost() {
     let (mine, all) = (Log::default(), Log::default());
     let layer = |log: &Log, filter: &str| {
         let layer = tracing_subscriber::fmt::layer().with_writer(log.clone()).with_ansi(false);
-        layer.with_filter(EnvFilter::new(filter))
+        layer.with_filter(filter.parse::<Targets>().unwrap())
     };
     let layers = layer(&mine, "all=info").and_then(layer(&all, "all=info,tencent_desk_webhook=error"));
     let _guard = subscribe(tracing_subscriber::registry().with(layers));
@@ -209,10 +209,13 @@ async fn with_filters_of_single_layers_nobody_elses_event_is_lost() {
 
 #[test]
 fn in_flight_is_counted_up_and_down_however_a_handler_ends() {
-    let recorder = PrometheusBuilder::new().build_recorder();
+    let recorder = Numbers::default();
     let in_flight = || {
-        let text = recorder.handle().render();
-        text.lines().find_map(|line| line.strip_prefix("desk_webhook_in_flight ")).unwrap().to_owned()
+        recorder
+            .lines()
+            .iter()
+            .find_map(|line| line.strip_prefix("desk_webhook_in_flight ").map(str::to_owned))
+            .unwrap()
     };
     let runtime =
         || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -244,7 +247,7 @@ fn in_flight_is_counted_up_and_down_however_a_handler_ends() {
 
 #[test]
 fn what_is_counted_is_what_the_page_lists() {
-    let recorder = PrometheusBuilder::new().build_recorder();
+    let recorder = Numbers::default();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     metrics::with_local_recorder(&recorder, || {
@@ -265,7 +268,7 @@ fn what_is_counted_is_what_the_page_lists() {
             webhook.drained(crate::support::LONG).await;
         });
     });
-    let text = recorder.handle().render();
+    let lines = recorder.lines();
     for line in [
         r#"desk_webhook_deliveries_total{outcome="handled"} 2"#,
         r#"desk_webhook_deliveries_total{outcome="refused"} 1"#,
@@ -282,6 +285,6 @@ fn what_is_counted_is_what_the_page_lists() {
         r#"desk_webhook_handler_seconds_count{category="session_end",result="error"} 2"#,
         "desk_webhook_in_flight 0",
     ] {
-        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        assert!(lines.iter().any(|found| found == line), "{line} is not in {lines:#?}");
     }
 }

@@ -73,7 +73,8 @@ mod connections;
 mod log;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]
-mod watched;
+#[path = "../all/numbers.rs"]
+mod numbers;
 
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 mod attempts;

@@ -4,9 +4,9 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tencent_desk_webhook::inbox::Inbox;
 
 use crate::{
@@ -14,17 +14,20 @@ use crate::{
     server::{Server, give_away},
 };
 
-/// An authority, as a file of certificates, and a certificate for `localhost` that it has signed.
+/// Writes the certificate of an authority to `roots`, and a certificate for `localhost` that it has signed to the server's folder.
 fn certificates(server: &Path, roots: &Path) {
-    let mut authority = CertificateParams::new([]).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    fs::write(roots, authority.pem()).unwrap();
-    fs::write(server.join("server.crt"), certificate.pem()).unwrap();
-    fs::write(server.join("server.key"), key.serialize_pem()).unwrap();
+    let openssl = |arguments: &str| {
+        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(server).output();
+        let output = output.expect("the program openssl makes the certificates");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1";
+    openssl(&format!("{new} -subj /CN=authority -keyout authority.key -out {}", roots.display()));
+    openssl(&format!(
+        "{new} -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=CA:FALSE \
+         -CA {} -CAkey authority.key -keyout server.key -out server.crt",
+        roots.display()
+    ));
     fs::set_permissions(server.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
     give_away(server);
 }
