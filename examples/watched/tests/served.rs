@@ -63,7 +63,7 @@ async fn request(port: u16, head: &str, body: &str) -> String {
 #[tokio::test]
 async fn every_metric_of_the_guide_is_served_and_no_other() {
     let (port, metrics_port) = (free_port(), free_port());
-    let mut example = start(port, metrics_port).await;
+    let example = start(port, metrics_port).await;
     for session in ["a", "b", "a"] {
         let body = event("SessionBegin").session(session).to_string();
         let answer = request(port, "POST /desk/callback?SdkAppid=1400000000", &body).await;
