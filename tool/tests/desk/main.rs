@@ -2,5 +2,8 @@
 
 mod arguments;
 mod explain;
+mod listen;
+mod play;
+mod replay;
 mod send;
 mod support;
