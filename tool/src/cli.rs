@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use tencent_desk_webhook::{testing::APP, webhook::Token};
 
-use crate::{explain, failure::Failure, listen, play, replay, send};
+use crate::{explain, failure::Failure, inbox, listen, play, replay, send};
 
 /// Sends, plays, records, replays and explains callbacks of Tencent Cloud Desk, and operates a durable inbox.
 ///
@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Replay(replay::ReplayArgs),
     /// Say what a receiver decides about a callback URL or a line of an access log, and why
     Explain(explain::ExplainArgs),
+    /// Operate an inbox while receivers and workers run
+    Inbox(inbox::InboxArgs),
     /// Print a completion script
     Completions {
         /// The shell

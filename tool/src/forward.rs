@@ -45,8 +45,10 @@ impl Forward {
             Ok(answer) if answer.is_accepted() => (Colour::Green, "accepted".to_owned()),
             Ok(answer) => {
                 let code = answer.error_code();
-                let reason =
-                    code.and_then(remedy::of).map(|remedy| format!(" {}", remedy.reason)).unwrap_or_default();
+                let reason = code
+                    .and_then(remedy::of)
+                    .map(|remedy| format!(" {}", remedy.reason()))
+                    .unwrap_or_default();
                 let code = code.map(|code| format!(", ErrorCode {code}{reason}")).unwrap_or_default();
                 (Colour::Red, format!("refused with status {}{code}", answer.status.as_u16()))
             }

@@ -220,7 +220,7 @@ fn report_refusals(output: Output, counts: Arc<Counts>) -> impl Fn(&Refused) + S
             return;
         }
         let remedy =
-            remedy::of(code.into()).map(|remedy| format!(" ({})", remedy.what_to_do)).unwrap_or_default();
+            remedy::of(code.into()).map(|remedy| format!(" ({})", remedy.remedy())).unwrap_or_default();
         let refused = output.paint(Colour::Red, "refused");
         output.line(&format!("{refused} with {code} {}: {reason}{remedy}", reason.reason()));
     }

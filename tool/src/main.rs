@@ -11,6 +11,7 @@ mod explain;
 mod failure;
 mod fields;
 mod forward;
+mod inbox;
 mod listen;
 mod output;
 mod play;
@@ -59,6 +60,7 @@ fn run(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Command::Play(args) => runtime.block_on(play::run(&common, args, output)),
         Command::Listen(args) => runtime.block_on(listen::run(&common, args, output)),
         Command::Replay(args) => runtime.block_on(replay::run(&common, args, output)),
+        Command::Inbox(args) => runtime.block_on(inbox::run(&common, args, output)),
         Command::Explain(args) => runtime.block_on(explain::run(&common, args, output)),
         Command::Completions { shell } => {
             cli::completions(shell);

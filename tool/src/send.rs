@@ -304,14 +304,14 @@ fn print(answer: &Answer, output: &Output) {
     if output.json {
         output.value(&json!({
             "status": answer.status.as_u16(), "accepted": answer.is_accepted(), "ErrorCode": code,
-            "ErrorInfo": json["ErrorInfo"], "reason": remedy.map(|remedy| remedy.reason),
-            "remedy": remedy.map(|remedy| remedy.what_to_do), "milliseconds": (millis * 10.0).round() / 10.0,
+            "ErrorInfo": json["ErrorInfo"], "reason": remedy.map(|remedy| remedy.reason()),
+            "remedy": remedy.map(|remedy| remedy.remedy()), "milliseconds": (millis * 10.0).round() / 10.0,
             "slow": is_slow, "answer": if json.is_null() { String::from_utf8_lossy(&answer.body).into() } else { json.clone() },
         }));
     } else {
         let colour = if answer.is_accepted() { Colour::Green } else { Colour::Red };
         let verdict = if answer.is_accepted() { "accepted" } else { "refused" };
-        let reason = remedy.map(|remedy| format!(": {}", remedy.reason)).unwrap_or_default();
+        let reason = remedy.map(|remedy| format!(": {}", remedy.reason())).unwrap_or_default();
         let code = code.map(|code| format!(", ErrorCode {code}")).unwrap_or_default();
         let status = answer.status.as_u16();
         output.line(&format!(
@@ -323,7 +323,7 @@ fn print(answer: &Answer, output: &Output) {
             printable(&shortened(&String::from_utf8_lossy(&answer.body), 2000))
         ));
         if let Some(remedy) = remedy {
-            output.line(&format!("  remedy: {}", remedy.what_to_do));
+            output.line(&format!("  remedy: {}", remedy.remedy()));
         } else if !json.is_object() {
             output.line("  remedy: this is no answer of a webhook of this library: look at the path, and at proxies on the way");
         }

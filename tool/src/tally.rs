@@ -70,7 +70,7 @@ impl Tally {
         for (code, count) in &self.refused {
             let remedy = code.parse().ok().and_then(remedy::of);
             let reason =
-                remedy.map(|remedy| format!(" {}: {}", remedy.reason, remedy.what_to_do)).unwrap_or_default();
+                remedy.map(|remedy| format!(" {}: {}", remedy.reason(), remedy.remedy())).unwrap_or_default();
             output.line(&format!(
                 "refused   {} with {code}{reason}",
                 output.paint(Colour::Red, &count.to_string())

@@ -179,6 +179,6 @@ fn print(checks: &[Check], judgement: &Judgement, receiver: &Receiver, output: &
     let code = judgement.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
     output.line(&format!("answer: {answer}, ErrorCode {code}, at {}", time::shown(receiver.now)));
     if let Some(remedy) = judgement.code.and_then(remedy::of) {
-        output.line(&format!("remedy: {}", remedy.what_to_do));
+        output.line(&format!("remedy: {}", remedy.remedy()));
     }
 }

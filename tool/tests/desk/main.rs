@@ -2,8 +2,12 @@
 
 mod arguments;
 mod explain;
+mod inbox;
 mod listen;
 mod play;
+#[allow(dead_code)] // some of it is for the library's tests
+#[path = "../../../tests/inbox/server.rs"]
+mod postgres;
 mod replay;
 mod send;
 mod support;
