@@ -1,5 +1,7 @@
 //! `desk`: sends, plays, records, replays and explains callbacks of Tencent Cloud Desk, and operates a durable inbox.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod again;
 mod age;
 mod catalog;

@@ -55,10 +55,17 @@ fn end_line(file: &mut File) -> io::Result<()> {
     if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
-/// Reads a recording. The lines that are no events are returned by number, with the reason.
-pub(crate) fn read(path: &Path) -> Result<(Vec<Event>, Vec<(usize, String)>), Failure> {
+/// What a file holds.
+#[derive(Default)]
+pub(crate) struct Recording {
+    pub(crate) events: Vec<Event>,
+    /// The lines that are no events, by number, with the reason.
+    pub(crate) broken: Vec<(usize, String)>,
+}
+
+pub(crate) fn read(path: &Path) -> Result<Recording, Failure> {
     let cannot = |error: io::Error| Failure::Failed(format!("{} cannot be read: {error}", path.display()));
-    let (mut events, mut broken) = (Vec::new(), Vec::new());
+    let mut recording = Recording::default();
     let mut lines = BufReader::new(File::open(path).map_err(cannot)?);
     let mut line = Vec::new();
     for number in 1.. {
@@ -70,9 +77,9 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Event>, Vec<(usize, String)>), Fa
             continue;
         }
         match serde_json::from_slice(&line) {
-            Ok(event) => events.push(event),
-            Err(error) => broken.push((number, error.to_string())),
+            Ok(event) => recording.events.push(event),
+            Err(error) => recording.broken.push((number, error.to_string())),
         }
     }
-    Ok((events, broken))
+    Ok(recording)
 }

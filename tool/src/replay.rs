@@ -23,7 +23,9 @@ use crate::{
     client::Client,
     failure::{Failure, exit},
     output::Output,
-    progress, recording, stop,
+    progress,
+    recording::{self, Recording},
+    stop,
     tally::Tally,
     target::Target,
     text::printable,
@@ -99,13 +101,13 @@ pub(crate) async fn run(common: &Common, args: ReplayArgs, output: &Output) -> R
     }
     let bar = progress::bar(events.len() as u64, output);
     let tally = Arc::new(Mutex::new(Tally::default()));
-    let (begin, first) = (Instant::now(), events.first().map(|event| event.time));
+    let begin = Instant::now();
     let sending = Arc::new(Sending {
         client: Client::new(&args.to)?,
         permits: Semaphore::new(args.concurrency.into()),
         tally: Arc::clone(&tally),
         app: common.named_app(),
-        due: Box::new(move |event| due(args.speed, begin, first?, event.time)),
+        pace: Pace { speed: args.speed, begin, first: events.first().map(|event| event.time) },
         target: args.to,
         token,
         bar: bar.clone(),
@@ -132,7 +134,7 @@ pub(crate) async fn run(common: &Common, args: ReplayArgs, output: &Output) -> R
 }
 
 fn read(args: &ReplayArgs, output: &Output) -> Result<Vec<Event>, Failure> {
-    let (events, broken) = recording::read(&args.file)?;
+    let Recording { events, broken } = recording::read(&args.file)?;
     let Some((line, why)) = broken.first() else { return Ok(events) };
     let more = match broken.len() - 1 {
         0 => String::new(),
@@ -174,10 +176,21 @@ fn by_session(events: Vec<Event>) -> Vec<Vec<Event>> {
     sessions
 }
 
-fn due(speed: Speed, begin: Instant, first: SystemTime, time: SystemTime) -> Option<Instant> {
-    let Speed::Times(times) = speed else { return None };
-    let since = time.duration_since(first).unwrap_or_default();
-    Duration::try_from_secs_f64(since.as_secs_f64() / times).ok().and_then(|since| begin.checked_add(since))
+/// When an event is due.
+struct Pace {
+    speed: Speed,
+    begin: Instant,
+    /// The time of the first event.
+    first: Option<SystemTime>,
+}
+
+impl Pace {
+    fn due(&self, event: &Event) -> Option<Instant> {
+        let Speed::Times(times) = self.speed else { return None };
+        let since = event.time.duration_since(self.first?).unwrap_or_default();
+        let since = Duration::try_from_secs_f64(since.as_secs_f64() / times).ok()?;
+        self.begin.checked_add(since)
+    }
 }
 
 struct Sending {
@@ -187,7 +200,7 @@ struct Sending {
     token: Option<String>,
     permits: Semaphore,
     tally: Arc<Mutex<Tally>>,
-    due: Box<dyn Fn(&Event) -> Option<Instant> + Send + Sync>,
+    pace: Pace,
     bar: indicatif::ProgressBar,
 }
 
@@ -195,7 +208,7 @@ impl Sending {
     /// One after the other, so that they arrive in order.
     async fn send(self: Arc<Self>, events: Vec<Event>) -> Result<(), Failure> {
         for event in events {
-            if let Some(due) = (self.due)(&event) {
+            if let Some(due) = self.pace.due(&event) {
                 sleep_until(due).await;
             }
             let Ok(_permit) = self.permits.acquire().await else { return Ok(()) };

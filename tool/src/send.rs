@@ -242,6 +242,8 @@ fn delivery(common: &Common, args: &SendArgs, body: Bytes) -> Result<Delivery, F
     faults.apply(common.app(), delivery, common.signing_token()?.is_some())
 }
 
+type Fault = fn(Delivery) -> Delivery;
+
 impl Faults {
     fn apply(&self, app: u64, mut delivery: Delivery, is_signed: bool) -> Result<Delivery, Failure> {
         if !is_signed && (self.wrong_signature || self.stale || self.time.is_some()) {
@@ -258,7 +260,7 @@ impl Faults {
         if let Some(method) = &self.method {
             delivery = delivery.method(method.clone());
         }
-        let switches: [(bool, fn(Delivery) -> Delivery); 6] = [
+        let switches: [(bool, Fault); 6] = [
             (self.wrong_signature, Delivery::wrong_signature),
             (self.unsigned, Delivery::unsigned),
             (self.stale, Delivery::stale),

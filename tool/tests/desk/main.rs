@@ -1,5 +1,7 @@
 //! The real binary against the real example servers, which `cargo build --workspace --all-features --examples` builds.
 
+#![allow(clippy::unwrap_used)]
+
 mod arguments;
 mod explain;
 mod inbox;
