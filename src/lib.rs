@@ -68,6 +68,8 @@ pub mod webhook;
 
 pub mod handler;
 
+pub mod decision;
+
 pub mod event;
 
 #[cfg(feature = "inbox")]

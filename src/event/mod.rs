@@ -39,7 +39,7 @@ mod desk;
 
 mod dedup;
 
-mod wire;
+pub(crate) mod wire;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -44,6 +44,8 @@ mod parse;
 
 mod dispatch;
 
+mod decide;
+
 mod response;
 
 mod refusal;
@@ -78,6 +80,7 @@ use self::{
     dispatch::Slot,
     head::OwnHead,
     in_flight::InFlight,
+    parse::Parsed,
     query::Query,
     settings::Settings,
     telemetry::{Accepted, Delivery},
@@ -108,7 +111,7 @@ use crate::{handler::Deliver, isolate::isolated, telemetry::RateLimit};
 /// ```
 pub struct Webhook<H> {
     shared: Arc<Shared<H>>,
-    settings: Settings,
+    settings: Arc<Settings>,
 }
 
 /// What all clones share.
@@ -131,7 +134,7 @@ impl<H: Deliver> Webhook<H> {
             in_flight: InFlight::default(),
             log_limit: RateLimit::default(),
         };
-        Self { shared: Arc::new(shared), settings: Settings::default() }
+        Self { shared: Arc::new(shared), settings: Arc::default() }
     }
 
     /// Answers one request. It needs no network, and a tokio runtime only if the handler is not ready at once.
@@ -177,7 +180,7 @@ impl<H: Deliver> Webhook<H> {
 
         let stages = async {
             // Query and text are dropped before the handler starts, because doors box this future.
-            let (event, slot) = {
+            let (parsed, trust, slot) = {
                 if !head.is_post {
                     return Err(Refusal::Method);
                 }
@@ -190,16 +193,27 @@ impl<H: Deliver> Webhook<H> {
                 // A body that is being read takes up memory as an event does.
                 let Some(slot) = Slot::take(&self.shared) else {
                     body.skip(&self.settings).await;
-                    return Err(Refusal::Overloaded);
+                    let command = query.command.as_deref();
+                    let undecided = decide::overloaded(command, trust, &self.settings, &delivery);
+                    return undecided.ok_or(Refusal::Overloaded);
                 };
                 let text = body.read(head.is_encoded, &self.settings).await?;
-                let Some(event) = parse::parse(text, query, trust, &delivery)? else {
-                    return Ok(Accepted::Ignored);
-                };
-                (event, slot)
+                (parse::parse(text, query, trust)?, trust, slot)
             };
-            delivery.record_event(&event);
-            dispatch::dispatch(event, slot, &self.settings, &delivery, arrived).await
+            match parsed {
+                Parsed::Nothing => Ok(Accepted::Ignored),
+                Parsed::Event(event) => {
+                    delivery.record_event(&event);
+                    let decision = decide::about_message(&event, trust, &self.settings);
+                    let dispatch = dispatch::dispatch(event, slot, &self.settings, &delivery, arrived);
+                    let Some(decision) = decision else { return dispatch.await };
+                    Box::pin(decide::beside_dispatch(decision, dispatch, &self.settings, &delivery, arrived))
+                        .await
+                }
+                Parsed::Question(question) => {
+                    Box::pin(decide::decide(question, trust, &self.settings, &delivery, arrived)).await
+                }
+            }
         };
         let result = delivery.carry(pin!(stages)).await;
         delivery.record_result(&result);
@@ -265,7 +279,7 @@ impl<H: Deliver> Webhook<H> {
 
 impl<H> Clone for Webhook<H> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), settings: self.settings.clone() }
+        Self { shared: Arc::clone(&self.shared), settings: Arc::clone(&self.settings) }
     }
 }
 

@@ -1,37 +1,54 @@
-//! Stage 3, second half: from the body's text to an [`Event`], if it is one of ours.
+//! Stage 3, second half: from the body's text to an [`Event`] or a [`Request`].
 //!
 //! `CallbackCommand` stands in the query, in the body, or in both (the vendor's page on the session-event callback,
-//! product 1229, document 68989), and its case is not consistent on the vendor's own pages. Another command is acknowledged
-//! and ignored. So is the console's URL check: a signed request with an empty body or `{}`, with or without a command.
+//! product 1229, document 68989), and its case is not consistent on the vendor's own pages. The console's URL check is a signed
+//! request with an empty body or `{}`, with or without a command: it is acknowledged.
 
 use std::sync::Arc;
 
-use super::{query::Query, refusal::Refusal, telemetry::Delivery, verify::Trust};
-use crate::event::{BYTE_ORDER_MARK, COMMAND, Event, Fields, Origin};
+use super::{decide::Question, query::Query, refusal::Refusal, verify::Trust};
+use crate::{
+    decision::{Command, Request},
+    event::{BYTE_ORDER_MARK, COMMAND, Event, Fields, Origin},
+};
 
-/// Returns `None` for a verified request that has nothing for a handler.
-pub(super) fn parse(
-    body: String,
-    query: Query<'_>,
-    trust: Trust,
-    delivery: &Delivery<'_>,
-) -> Result<Option<Arc<Event>>, Refusal> {
+/// What a verified request holds.
+pub(super) enum Parsed {
+    /// The console's URL check, or a body that is not JSON under a command that is not Desk's.
+    Nothing,
+    Event(Arc<Event>),
+    Question(Question),
+}
+
+pub(super) fn parse(body: String, query: Query<'_>, trust: Trust) -> Result<Parsed, Refusal> {
     let is_signed = trust == Trust::Signed;
-    let command = query.command.as_deref();
+    let claimed = query.command.as_deref();
     if is_blank(&body, is_signed) {
-        return if is_signed || !command.is_some_and(is_ours) { Ok(None) } else { Err(Refusal::EmptyBody) };
+        let may_be_blank = is_signed || !claimed.is_some_and(is_ours);
+        return if may_be_blank { Ok(Parsed::Nothing) } else { Err(Refusal::EmptyBody) };
     }
     let sdk_app_id = query.app.ok_or(Refusal::ForeignApp { claimed: None })?;
 
     let fields = Fields::read(&body);
     let stated = fields.as_ref().ok().and_then(Fields::command);
-    match (command, stated) {
+    match (claimed, stated) {
         (Some(claimed), Some(stated)) if !is_same(claimed, stated) => return Err(Refusal::CommandConflict),
         (Some(command), _) | (None, Some(command)) if !is_ours(command) => {
-            if fields.as_ref().is_ok_and(Fields::is_event) {
-                delivery.record_unknown_command(command);
+            let request = Request {
+                sdk_app_id,
+                command: command.to_owned(),
+                request_id: query.request_id.map(Into::into),
+                client_ip: query.client_ip.map(Into::into),
+                platform: query.platform.map(Into::into),
+                raw: String::new(),
+            };
+            let (command, is_event) = (Command::named(command), fields.as_ref().is_ok_and(Fields::is_event));
+            if command == Command::Other && fields.is_err() {
+                return Ok(Parsed::Nothing);
             }
-            return Ok(None);
+            drop(fields);
+            let request = Request { raw: body, ..request };
+            return Ok(Parsed::Question(Question { request, command, is_event }));
         }
         (None, None) if fields.is_ok() => return Err(Refusal::NoCommand),
         _ => {}
@@ -43,7 +60,7 @@ pub(super) fn parse(
         platform: query.platform.map(Into::into),
         raw: Some(body),
     })?;
-    Ok(Some(Arc::new(event)))
+    Ok(Parsed::Event(Arc::new(event)))
 }
 
 /// An empty body, or `{}` where a signature vouches for it.

@@ -188,6 +188,12 @@ refusals! {
         "Sign does not match: compare the token in the console with the receiver's",
         "compare the token in the console with the receiver's";
 
+    /// A decision is asked for, and the app is let in unsigned.
+    UnsignedDecision =>
+        40105 "unsigned_decision"
+        "a decision is given to signed requests only: switch callback authentication on",
+        "switch callback authentication on in the console, and give the receiver its token";
+
     /// `SdkAppid` is missing or names an app that is not served here.
     #[non_exhaustive]
     ForeignApp {

@@ -34,9 +34,12 @@ pub(crate) const JSON: &str = "application/json";
 
 impl Answer {
     pub(super) fn to(result: Result<Accepted, Refusal>) -> Self {
-        let Err(refusal) = result else {
-            let body = Bytes::from_static(ACKNOWLEDGEMENT);
-            return Self { status: StatusCode::OK, body, allow: None, closes: false, refusal: None };
+        let refusal = match result {
+            Err(refusal) => refusal,
+            Ok(accepted) => {
+                let body = accepted.into_body().unwrap_or(Bytes::from_static(ACKNOWLEDGEMENT));
+                return Self { status: StatusCode::OK, body, allow: None, closes: false, refusal: None };
+            }
         };
         let allow = (refusal == Refusal::Method).then_some("POST");
         Self { status: refusal.status(), body: body(refusal), allow, closes: false, refusal: Some(refusal) }

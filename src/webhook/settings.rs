@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{Refused, Webhook, runtime::HandlerRuntime};
-use crate::handler::{AtDeadline, Deliver};
+use crate::{
+    decision::{Fallbacks, Responder},
+    handler::{AtDeadline, Deliver},
+};
 
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -15,6 +18,8 @@ pub(super) struct Settings {
     pub(super) at_deadline: AtDeadline,
     pub(super) runtime: Option<HandlerRuntime>,
     pub(super) on_refusal: Option<Arc<OnRefusal>>,
+    pub(super) responder: Option<Arc<dyn Responder>>,
+    pub(super) fallbacks: Arc<Fallbacks>,
 }
 
 type OnRefusal = dyn Fn(&Refused) + Send + Sync;
@@ -28,6 +33,8 @@ impl Default for Settings {
             at_deadline: AtDeadline::Acknowledge,
             runtime: HandlerRuntime::current(),
             on_refusal: None,
+            responder: None,
+            fallbacks: Arc::default(),
         }
     }
 }
@@ -39,14 +46,14 @@ impl<H: Deliver> Webhook<H> {
     /// documents no maximum.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.settings.body_limit = bytes;
+        self.settings_mut().body_limit = bytes;
         self
     }
 
     /// How long a body may take to arrive, within the [deadline](Self::deadline). Default: 1 s.
     #[must_use]
     pub fn read_timeout(mut self, read_timeout: Duration) -> Self {
-        self.settings.read_timeout = read_timeout;
+        self.settings_mut().read_timeout = read_timeout;
         self
     }
 
@@ -55,7 +62,7 @@ impl<H: Deliver> Webhook<H> {
     /// documented. A handler that is not done by then goes on, and [`at_deadline`](Self::at_deadline) decides the response.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadline = deadline;
+        self.settings_mut().deadline = deadline;
         self
     }
 
@@ -63,7 +70,7 @@ impl<H: Deliver> Webhook<H> {
     /// a handler of your own that stores events durably. With the inbox it is always `Refuse`.
     #[must_use]
     pub fn at_deadline(mut self, at_deadline: AtDeadline) -> Self {
-        self.settings.at_deadline = at_deadline;
+        self.settings_mut().at_deadline = at_deadline;
         self
     }
 
@@ -94,7 +101,7 @@ impl<H: Deliver> Webhook<H> {
     /// ```
     #[must_use]
     pub fn on_refusal(mut self, report: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
-        self.settings.on_refusal = Some(Arc::new(report));
+        self.settings_mut().on_refusal = Some(Arc::new(report));
         self
     }
 
@@ -102,7 +109,27 @@ impl<H: Deliver> Webhook<H> {
     /// or the caller's if there was none or if it has shut down.
     #[must_use]
     pub fn runtime(mut self, runtime: Handle) -> Self {
-        self.settings.runtime = Some(HandlerRuntime::new(runtime));
+        self.settings_mut().runtime = Some(HandlerRuntime::new(runtime));
         self
+    }
+
+    /// Installs what decides: see [`decision`](crate::decision). Default: none, so that every request for a decision is
+    /// acknowledged without one, and logged.
+    #[must_use]
+    pub fn responder(mut self, responder: impl Responder) -> Self {
+        self.settings_mut().responder = Some(Arc::new(responder));
+        self
+    }
+
+    /// The answers for which no decision could be made. The table in [`decision`](crate::decision#what-the-sender-gets) has the
+    /// defaults.
+    #[must_use]
+    pub fn fallbacks(mut self, fallbacks: Fallbacks) -> Self {
+        self.settings_mut().fallbacks = Arc::new(fallbacks);
+        self
+    }
+
+    fn settings_mut(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
     }
 }

@@ -1,13 +1,16 @@
 //! What is reported about a delivery, from its arrival to its response and to the end of its handler.
 
-use std::sync::OnceLock;
+use std::{fmt, sync::OnceLock};
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::refusal::Refusal;
 use crate::{
+    decision::{Command, Reply},
     event::Event,
     handler::{HandlerError, HandlerResult},
+    isolate::isolated,
     telemetry::{
         Counter, Gauge, Histogram, Level, RateLimit, Span, Stopwatch, Subject, log, log_to_subscriber, span,
     },
@@ -20,18 +23,21 @@ static ANSWER: Histogram =
     Histogram::new("desk_webhook_answer_seconds", "From the request's arrival to its answer");
 static HANDLER: Histogram =
     Histogram::new("desk_webhook_handler_seconds", "From a handler's start to its end");
+static DECISIONS: Counter =
+    Counter::new("desk_webhook_decisions_total", "Requests for decisions, by method and outcome");
 static IN_FLIGHT: Gauge = Gauge::new("desk_webhook_in_flight", "Verified requests that are read or handled");
 
 pub(super) fn describe() {
     DELIVERIES.describe();
     REFUSALS.describe();
+    DECISIONS.describe();
     ANSWER.describe();
     HANDLER.describe();
     IN_FLIGHT.describe();
 }
 
 /// Why a request was acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
     /// The handler has ended.
     Handled,
@@ -39,12 +45,33 @@ pub(super) enum Accepted {
     Unfinished,
     /// There was nothing for a handler: another command, or the console's URL check.
     Ignored,
+    /// With the answer to a request for a decision.
+    Decided(Reply),
+}
+
+impl Accepted {
+    /// The response's body, if it is not the bare acknowledgement.
+    pub(super) fn into_body(self) -> Option<Bytes> {
+        if let Self::Decided(reply) = self { reply.body } else { None }
+    }
+}
+
+/// How a decision ended.
+#[derive(Debug)]
+pub(super) enum Decided {
+    Made(Option<Reply>),
+    Failed(HandlerError),
+    Late,
+    Overloaded,
 }
 
 /// How a delivery ended, for spans and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    Accepted(Accepted),
+    Handled,
+    Unfinished,
+    Ignored,
+    Decided,
     Failed,
     Unavailable,
     Refused,
@@ -54,7 +81,10 @@ enum Outcome {
 impl Outcome {
     fn of(result: &Result<Accepted, Refusal>) -> Self {
         match result {
-            Ok(accepted) => Self::Accepted(*accepted),
+            Ok(Accepted::Handled) => Self::Handled,
+            Ok(Accepted::Unfinished) => Self::Unfinished,
+            Ok(Accepted::Ignored) => Self::Ignored,
+            Ok(Accepted::Decided(_)) => Self::Decided,
             Err(Refusal::HandlerFailed) => Self::Failed,
             Err(refusal) if refusal.status().is_server_error() => Self::Unavailable,
             Err(_) => Self::Refused,
@@ -63,9 +93,10 @@ impl Outcome {
 
     fn as_str(self) -> &'static str {
         match self {
-            Self::Accepted(Accepted::Handled) => "handled",
-            Self::Accepted(Accepted::Unfinished) => "unfinished",
-            Self::Accepted(Accepted::Ignored) => "ignored",
+            Self::Handled => "handled",
+            Self::Unfinished => "unfinished",
+            Self::Ignored => "ignored",
+            Self::Decided => "decided",
             Self::Failed => "failed",
             Self::Unavailable => "unavailable",
             Self::Refused => "refused",
@@ -120,15 +151,55 @@ impl<'w> Delivery<'w> {
         self.span.record_text("session_id", Some(&event.session_id));
     }
 
-    /// Logs that a body that looks like an event was ignored for its command.
-    pub(super) fn record_unknown_command(&self, command: &str) {
-        if self.limit.admit("unknown_command", Instant::now()).is_some() {
-            let command: String = command.chars().take(100).collect();
-            let what = format_args!(
-                "acknowledged and ignored: the body looks like an event, but its CallbackCommand is {command:?}"
-            );
-            log(Level::Warn, Subject::of_app(self.app()), what);
+    /// Logs that a command was acknowledged and ignored, because there is no responder.
+    pub(super) fn record_ignored(&self, command: Command, name: &str) {
+        let kind = if command == Command::Other { "unknown_command" } else { "undecided" };
+        if self.limit.admit(kind, Instant::now()).is_none() {
+            return;
         }
+        let name: String = name.chars().take(100).collect();
+        let subject = Subject::of_app(self.app());
+        if command == Command::Other {
+            let what = format_args!(
+                "acknowledged and ignored: the body looks like an event, but its CallbackCommand is {name:?}"
+            );
+            return log(Level::Warn, subject, what);
+        }
+        let method = command.method();
+        let what = format_args!(
+            "acknowledged without a decision: {name} asks for one, and no responder with `{method}` is installed"
+        );
+        log(Level::Warn, subject, what);
+    }
+
+    /// Returns the reply, or `None` if a fallback has to be sent.
+    pub(super) fn record_decision(&self, method: &'static str, decided: Decided) -> Option<Reply> {
+        let (outcome, reply) = match decided {
+            Decided::Made(Some(reply)) => ("made", Some(reply)),
+            Decided::Made(None) => ("none", Some(Reply::acknowledgement())),
+            Decided::Failed(error) => {
+                self.log_undecided(method, format_args!("{error:#}"));
+                isolated(|| drop(error));
+                ("failed", None)
+            }
+            Decided::Late => {
+                self.log_undecided(method, format_args!("it was not made within the deadline"));
+                ("late", None)
+            }
+            Decided::Overloaded => {
+                if self.limit.admit("overloaded_decision", Instant::now()).is_some() {
+                    self.log_undecided(method, format_args!("too many requests are in flight"));
+                }
+                ("overloaded", None)
+            }
+        };
+        DECISIONS.increment(&[("method", method), ("outcome", outcome)]);
+        reply
+    }
+
+    fn log_undecided(&self, method: &str, why: fmt::Arguments<'_>) {
+        let what = format_args!("the decision `{method}` failed, and the sender got the fallback: {why}");
+        log(Level::Error, Subject::of_app(self.app()), what);
     }
 
     /// Starts to measure its handler.
@@ -138,7 +209,12 @@ impl<'w> Delivery<'w> {
 
     pub(super) fn record_result(&mut self, result: &Result<Accepted, Refusal>) {
         self.is_answered = true;
-        self.span.record("error_code", result.as_ref().err().map_or(0, Refusal::code));
+        let code = match result {
+            Ok(Accepted::Decided(reply)) => reply.code,
+            Ok(_) => 0,
+            Err(refusal) => refusal.code().into(),
+        };
+        self.span.record("error_code", code);
         self.record_outcome(Outcome::of(result));
         if let Err(refusal) = result {
             REFUSALS.increment(&[("reason", refusal.reason())]);
@@ -150,7 +226,7 @@ impl<'w> Delivery<'w> {
             Ok(Accepted::Ignored) => {
                 log_to_subscriber(Level::Debug, Subject::default(), format_args!("nothing for the handler"))
             }
-            Ok(Accepted::Handled | Accepted::Unfinished) => {}
+            Ok(Accepted::Handled | Accepted::Unfinished | Accepted::Decided(_)) => {}
         });
     }
 

@@ -47,11 +47,21 @@ impl Verifier {
     /// things out. `Sign` and `RequestTime` are ignored.
     #[must_use]
     pub fn dangerous_unsigned(sdk_app_id: u64) -> Self {
-        Self::of(App { id: sdk_app_id, policy: Policy::Unsigned })
+        Self::of(App { id: sdk_app_id, policy: Policy::Unsigned { decisions: false } })
     }
 
     fn of(app: App) -> Self {
         Self { apps: vec![app], window: Duration::from_secs(60), clock: None }
+    }
+
+    /// Lets decisions be asked for and answered for the app that was named last although it is unsigned. Anyone who can reach
+    /// the URL can then read what a [`Responder`](crate::decision::Responder) answers, customers' data included.
+    #[must_use]
+    pub fn dangerous_unsigned_decisions(mut self) -> Self {
+        if let Some(Policy::Unsigned { decisions }) = self.apps.last_mut().map(|app| &mut app.policy) {
+            *decisions = true;
+        }
+        self
     }
 
     /// Also accepts `token` for the app that was named last: the old one, while the console's is being changed.
@@ -129,8 +139,9 @@ impl Verifier {
     }
 
     fn authenticate(&self, app: &App, query: &Query<'_>) -> Result<Trust, Refusal> {
-        let Policy::Signed(tokens) = &app.policy else {
-            return Ok(Trust::Unsigned);
+        let tokens = match &app.policy {
+            Policy::Signed(tokens) => tokens,
+            Policy::Unsigned { decisions } => return Ok(Trust::Unsigned { decisions: *decisions }),
         };
         let (Some(sign), Some(request_time)) = (&query.sign, &query.request_time) else {
             return Err(Refusal::Unsigned);
@@ -171,7 +182,13 @@ pub(super) enum Trust {
     /// It is signed with a token of its app.
     Signed,
     /// Its app is let in unsigned.
-    Unsigned,
+    Unsigned { decisions: bool },
+}
+
+impl Trust {
+    pub(super) fn allows_decisions(self) -> bool {
+        matches!(self, Self::Signed | Self::Unsigned { decisions: true })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -183,7 +200,7 @@ struct App {
 #[derive(Clone, Debug)]
 enum Policy {
     Signed(Vec<Token>),
-    Unsigned,
+    Unsigned { decisions: bool },
 }
 
 impl Policy {

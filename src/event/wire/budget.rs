@@ -6,7 +6,7 @@
 
 /// What is left for the parts that are still to come.
 #[derive(Debug)]
-pub(in crate::event) struct Budget {
+pub(crate) struct Budget {
     parts: usize,
     bytes: usize,
     levels: usize,

@@ -178,6 +178,20 @@ impl Fields {
     }
 }
 
+/// Reads the members of a body that `T` has.
+///
+/// # Errors
+///
+/// When it is not one JSON object.
+pub(crate) fn read_object<T>(body: &str) -> Result<T, ParseError>
+where
+    T: for<'de> Object<'de>,
+{
+    let mut object = T::default();
+    Fields::read_with(body, &mut object)?;
+    Ok(object)
+}
+
 /// Fills the fields where they are: to move them from call to call would cost more than to read them.
 struct BodyVisitor<'b, T> {
     fields: &'b mut Fields,

@@ -10,12 +10,12 @@ use serde::{
 use super::{budget::Budget, object::Name};
 
 /// A value that can be read from any JSON in its place.
-pub(in crate::event) trait Lenient<'de>: Sized {
+pub(crate) trait Lenient<'de>: Sized {
     fn read<D: Deserializer<'de>>(deserializer: D, budget: &mut Budget) -> Result<Self, D::Error>;
 }
 
 /// Reads the value of the member whose name was read just now.
-pub(in crate::event) fn value<'de, T: Lenient<'de>, A: MapAccess<'de>>(
+pub(crate) fn value<'de, T: Lenient<'de>, A: MapAccess<'de>>(
     map: &mut A,
     budget: &mut Budget,
 ) -> Result<T, A::Error> {
@@ -164,7 +164,7 @@ impl<'de> Lenient<'de> for Option<String> {
 
 /// A text that reads as absent if it is empty.
 #[derive(Default)]
-pub(super) struct Text(pub(super) Option<String>);
+pub(crate) struct Text(pub(crate) Option<String>);
 
 impl<'de> Lenient<'de> for Text {
     fn read<D: Deserializer<'de>>(deserializer: D, budget: &mut Budget) -> Result<Self, D::Error> {
@@ -175,7 +175,7 @@ impl<'de> Lenient<'de> for Text {
 
 /// A text that names something. An empty one reads as absent, as 0 does; any other whole number reads as the text of its digits.
 #[derive(Default)]
-pub(super) struct Id(pub(super) Option<String>);
+pub(crate) struct Id(pub(crate) Option<String>);
 
 impl<'de> Lenient<'de> for Id {
     fn read<D: Deserializer<'de>>(deserializer: D, budget: &mut Budget) -> Result<Self, D::Error> {
@@ -186,7 +186,7 @@ impl<'de> Lenient<'de> for Id {
 
 /// An [`Id`] inside an element, where an empty text is kept.
 #[derive(Default)]
-pub(in crate::event) struct ElementId(pub(in crate::event) Option<String>);
+pub(crate) struct ElementId(pub(crate) Option<String>);
 
 impl<'de> Lenient<'de> for ElementId {
     fn read<D: Deserializer<'de>>(deserializer: D, _: &mut Budget) -> Result<Self, D::Error> {

@@ -4,7 +4,7 @@
 //! digits. Everything else stays as it is.
 
 /// `None`: there is nothing to rewrite.
-pub(in crate::event) fn mend(json: &str) -> Option<String> {
+pub(crate) fn mend(json: &str) -> Option<String> {
     let bytes = json.as_bytes();
     let (mut mended, mut copied) = (String::new(), 0);
     let (mut at, mut in_text) = (0, false);

@@ -21,16 +21,18 @@ mod mend;
 
 mod unknown;
 
+mod variables;
+
 mod error;
 
 // For the tables of names, which stand beside the structs that they are about.
-pub(super) use self::{
-    budget::Budget,
-    lenient::{ElementId, value},
-    object::{Object, deserialize, object, read, write},
-};
+pub(super) use self::unknown::weigh;
 pub(crate) use self::{
+    budget::Budget,
     error::ParseError,
-    fields::{BYTE_ORDER_MARK, COMMAND, Fields, Origin},
+    fields::{BYTE_ORDER_MARK, COMMAND, Fields, Origin, read_object},
+    lenient::{ElementId, Id, Text, value},
+    mend::mend,
+    object::{Object, deserialize, object, read, write},
+    variables::Variables,
 };
-pub(super) use self::{mend::mend, unknown::weigh};

@@ -1,6 +1,6 @@
 //! Reading and writing objects by a table of their members' names.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -15,7 +15,7 @@ use super::{
 };
 
 /// An object that is read member by member. If a name occurs twice, the last value counts.
-pub(in crate::event) trait Object<'de>: Default {
+pub(crate) trait Object<'de>: Default {
     /// Reads the value of the member `name`. Returns `false`, with the value unread, if no member has that name.
     fn read_member<A: MapAccess<'de>>(
         &mut self,
@@ -153,10 +153,10 @@ macro_rules! read {
     };
 }
 
-pub(in crate::event) use {object, read};
+pub(crate) use {object, read};
 
 /// A field that may be absent.
-pub(in crate::event) trait Field: Serialize {
+pub(crate) trait Field: Serialize {
     fn is_absent(&self) -> bool;
 }
 
@@ -172,8 +172,14 @@ impl<T: Serialize> Field for Vec<T> {
     }
 }
 
+impl<K: Serialize, V: Serialize> Field for BTreeMap<K, V> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
 /// Writes a member unless it is absent.
-pub(in crate::event) fn write<M: SerializeMap>(
+pub(crate) fn write<M: SerializeMap>(
     object: &mut M,
     name: &'static str,
     field: &impl Field,
@@ -183,7 +189,7 @@ pub(in crate::event) fn write<M: SerializeMap>(
 
 /// Deserializes from any self-describing format, by way of JSON text: only that can be read leniently. Anything but an object is an
 /// error.
-pub(in crate::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: for<'json> Object<'json>,
     D: Deserializer<'de>,

@@ -21,12 +21,12 @@ pub(super) fn unknown(json: &str, budget: &mut Budget) -> serde_json::Result<Val
 }
 
 /// What a `Value` made of JSON takes, and how deep it is nested.
-pub(in crate::event) struct Weight {
-    pub(in crate::event) bytes: usize,
+pub(crate) struct Weight {
+    pub(crate) bytes: usize,
     depth: usize,
 }
 
-pub(in crate::event) fn weigh(json: &str) -> Weight {
+pub(crate) fn weigh(json: &str) -> Weight {
     let (mut bytes, mut depth, mut deepest) = (json.len(), 0_usize, 0);
     let mut rest = json.as_bytes();
     while let Some((byte, behind)) = rest.split_first() {
