@@ -1,6 +1,7 @@
 //! What one does around the code, a page each.
 //!
 //! * [`console`]: the callback's URL, the app's number and the token in the vendor's console.
+//! * [`callbacks`]: all of Desk's callbacks, where each is switched on, and the ones that ask for a decision.
 //! * [`mounting`]: in an application that is there already, on axum, actix-web or hyper.
 //! * [`testing`]: your handler, without a network.
 //! * [`production`]: the inbox, PostgreSQL, systemd and containers, restarts.
@@ -14,6 +15,7 @@
 macro_rules! page {
     ($name:ident) => {
         /// [`console`]: crate::guide::console
+        /// [`callbacks`]: crate::guide::callbacks
         /// [`mounting`]: crate::guide::mounting
         /// [`testing`]: crate::guide::testing
         /// [`production`]: crate::guide::production
@@ -29,6 +31,7 @@ macro_rules! page {
 }
 
 page!(console);
+page!(callbacks);
 page!(mounting);
 page!(testing);
 page!(production);

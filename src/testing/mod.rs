@@ -50,10 +50,13 @@ mod scenario;
 
 mod recorder;
 
+mod responder;
+
 pub use self::{
     delivery::{APP, Delivery, NOW, TOKEN, error_code, verifier},
     elements::{ELEMENT_TYPES, desk_message, element},
     fixture::{EventFixture, event},
     recorder::{Behaviour, Call, Recorder},
+    responder::{Question, TestResponder},
     scenario::Scenario,
 };

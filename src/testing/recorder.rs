@@ -145,16 +145,22 @@ impl Recorder {
             memory.behaviour
         };
         self.0.called.send_modify(|count| *count += 1);
-        if let Behaviour::Stall | Behaviour::StallAndFail = behaviour {
+        behaviour.act(&mut released).await
+    }
+}
+
+impl Behaviour {
+    pub(super) async fn act(self, released: &mut watch::Receiver<usize>) -> HandlerResult {
+        if let Self::Stall | Self::StallAndFail = self {
             released.changed().await?;
         }
-        match behaviour {
-            Behaviour::Succeed | Behaviour::Stall => Ok(()),
-            Behaviour::Fail | Behaviour::StallAndFail => Err("told to fail".into()),
-            Behaviour::FailPermanently => Err(HandlerError::permanent("told to fail permanently")),
-            Behaviour::Unavailable => Err(HandlerError::unavailable("told to be unavailable")),
-            Behaviour::Panic => panic!("told to panic"),
-            Behaviour::PanicLater => {
+        match self {
+            Self::Succeed | Self::Stall => Ok(()),
+            Self::Fail | Self::StallAndFail => Err("told to fail".into()),
+            Self::FailPermanently => Err(HandlerError::permanent("told to fail permanently")),
+            Self::Unavailable => Err(HandlerError::unavailable("told to be unavailable")),
+            Self::Panic => panic!("told to panic"),
+            Self::PanicLater => {
                 yield_now().await;
                 panic!("told to panic later")
             }
