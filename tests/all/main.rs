@@ -37,6 +37,8 @@ mod checks;
 
 mod corpora;
 
+mod decisions;
+
 mod abuse;
 
 mod kit;

@@ -186,10 +186,16 @@ fn an_event_under_an_unknown_command_is_logged() {
             assert!(send(&webhook, post(&query, body)).await.is_ok());
             let query = signed().replace("Desk.SessionEventNotify", "State.StateChange");
             assert!(send(&webhook, post(&query, r#"{"Info":{}}"#)).await.is_ok());
+            let query = signed().replace("Desk.SessionEventNotify", "ChatBot.OnAssignHuman");
+            for _ in 0..3 {
+                assert!(send(&webhook, post(&query, r#"{"SessionId":"s"}"#)).await.is_ok());
+            }
         });
         return;
     }
     let written = standard_error_of("an_event_under_an_unknown_command_is_logged");
+    let undecided = written.lines().filter(|line| line.contains("without a decision"));
+    assert_eq!(undecided.filter(|line| line.contains("assign_agent")).count(), 1, "{written}");
     let lines: Vec<_> = written.lines().filter(|line| line.contains("looks like an event")).collect();
     assert_eq!(lines.len(), 1, "{written}");
     assert!(lines[0].contains("\"Desk.SessionNotify\""), "{written}");
