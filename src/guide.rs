@@ -1,17 +1,18 @@
-//! What one does around the code, a page each.
+//! The guide: how to set up, run and observe a receiver.
 //!
-//! * [`console`]: the callback's URL, the app's number and the token in the vendor's console.
-//! * [`callbacks`]: all of Desk's callbacks, where each is switched on, and the ones that ask for a decision.
-//! * [`mounting`]: in an application that is there already, on axum, actix-web or hyper.
-//! * [`testing`]: your handler, without a network.
-//! * [`production`]: the inbox, PostgreSQL, systemd and containers, restarts.
-//! * [`tokens`]: changing the token without a gap.
-//! * [`proxies`]: TLS, nginx, and what has to be passed on.
-//! * [`watching`]: spans, log lines and metrics, and what is worth an alarm.
-//! * [`troubleshooting`]: by `ErrorCode`.
-//! * [`capturing`]: a real delivery, for a report that leaks nobody's data.
+//! * [`console`]: set the callback URL and the token in the vendor's consoles.
+//! * [`callbacks`]: all of Desk's callbacks, and those that ask for a decision.
+//! * [`mounting`]: mount the webhook in an existing application on axum, actix-web or hyper.
+//! * [`testing`]: test your handler without a network.
+//! * [`production`]: run the inbox with PostgreSQL, systemd and containers, and restart it.
+//! * [`tokens`]: change the token without a gap.
+//! * [`proxies`]: configure TLS and nginx.
+//! * [`watching`]: logs, spans, metrics, and alerts.
+//! * [`troubleshooting`]: causes and remedies by `ErrorCode`.
+//! * [`capturing`]: report a real delivery without personal data.
 
-/// The pages end with links to each other's files, for those who read them there. Of two definitions the first one counts.
+/// Each page ends with link definitions for its readers in the repository. Rustdoc uses the first definition of a link, so these
+/// take precedence.
 macro_rules! page {
     ($name:ident) => {
         /// [`console`]: crate::guide::console

@@ -17,7 +17,7 @@
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the console's token"), Support);
+//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the IM console's token"), Support);
 //! let response = webhook.handle(http::Request::new(String::new())).await;
 //! assert_eq!(response.status(), 405); // that was a GET
 //! # }

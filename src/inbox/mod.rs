@@ -20,7 +20,7 @@
 //!
 //! let inbox = Inbox::open(path).await?; // a file of its own, such as "desk.db"
 //! let workers = inbox.deliver_to(Support).start();
-//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the console's token"), inbox.clone());
+//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the IM console's token"), inbox.clone());
 //! // Serve the webhook, and when the server has ended:
 //! webhook.drained(std::time::Duration::from_secs(20)).await;
 //! assert_eq!(workers.drain().await.left, Some(0));

@@ -12,7 +12,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let app = 1_400_000_000;
-//! let webhook = Webhook::new(Verifier::signed(app, "the console's token"), Support).deadline(Duration::from_secs(1));
+//! let webhook = Webhook::new(Verifier::signed(app, "the IM console's token"), Support).deadline(Duration::from_secs(1));
 //!
 //! let mounted = webhook.clone(); // `any(mounted)` in axum, `web::route().to(mounted)` in actix-web, or called by hand:
 //! let unsigned = || http::Request::post("/?SdkAppid=1400000000").body(String::new()).unwrap();

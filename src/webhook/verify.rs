@@ -18,7 +18,7 @@ use super::{query::Query, refusal::Refusal, token::Token};
 /// ```
 /// use tencent_desk_webhook::Verifier;
 ///
-/// let verifier = Verifier::signed(1_400_000_000, "the console's token")
+/// let verifier = Verifier::signed(1_400_000_000, "the IM console's token")
 ///     .also_accept("the token before it") // while the token is being changed
 ///     .app(1_400_000_001, "another app's token");
 /// assert!(!format!("{verifier:?}").contains("token before"));
