@@ -16,6 +16,8 @@
 
 mod servers;
 
+mod documented;
+
 mod requests;
 
 mod process;

@@ -1,23 +1,16 @@
 //! What each server is sent, to the byte, and what it has to answer. All events are of about 500 bytes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::{Result, servers::Server};
-
-/// The app, the token and the time of the documented signature.
-pub(crate) const APP: u64 = 1_400_000_000;
-pub(crate) const TOKEN: &str = "xxxxyyyy";
-pub(crate) const NOW: u64 = 1_669_872_112;
-
-pub(crate) fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(NOW)
-}
-
-pub(crate) const ACKNOWLEDGEMENT: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
+use crate::{
+    Result,
+    documented::{ACKNOWLEDGEMENT, TOKEN},
+    servers::Server,
+};
 
 pub(crate) struct Request {
     pub(crate) bytes: Vec<u8>,

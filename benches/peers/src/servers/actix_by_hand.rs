@@ -10,7 +10,7 @@ use actix_web::{
 use super::{
     by_hand::{self, Answer, Event},
     handler::handle,
-    serve_actix,
+    serving::serve_actix,
 };
 use crate::Result;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::web;
 
-use super::{handler::webhook, serve_actix};
+use super::{handler::webhook, serving::serve_actix};
 use crate::Result;
 
 pub(super) async fn serve(delay: Duration) -> Result<()> {

@@ -12,7 +12,7 @@ use axum::{
 use super::{
     by_hand::{self, Answer, Event},
     handler::handle,
-    serve_axum,
+    serving::serve_axum,
 };
 use crate::Result;
 

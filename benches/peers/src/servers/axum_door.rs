@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Router, routing::any};
 
-use super::{handler::webhook, serve_axum};
+use super::{handler::webhook, serving::serve_axum};
 use crate::Result;
 
 pub(super) async fn serve(delay: Duration) -> Result<()> {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::requests::{APP, NOW, TOKEN};
+use crate::documented::{APP, NOW, TOKEN};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use cloudevents::{Data, Event as CloudEvent};
 
-use super::{by_hand::Event, handler::handle, serve_axum};
+use super::{by_hand::Event, handler::handle, serving::serve_axum};
 use crate::Result;
 
 pub(super) async fn serve(delay: Duration) -> Result<()> {

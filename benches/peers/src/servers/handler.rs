@@ -7,7 +7,7 @@ use tencent_desk_webhook::{
 };
 use tokio::time::sleep;
 
-use crate::requests::{APP, TOKEN, now};
+use crate::documented::{APP, TOKEN, now};
 
 pub(super) async fn handle(delay: Duration) {
     if !delay.is_zero() {

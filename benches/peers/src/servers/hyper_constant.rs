@@ -11,8 +11,8 @@ use hyper::{
     service::service_fn,
 };
 
-use super::{handler::handle, serve_hyper};
-use crate::{Result, requests::ACKNOWLEDGEMENT};
+use super::{handler::handle, serving::serve_hyper};
+use crate::{Result, documented::ACKNOWLEDGEMENT};
 
 pub(super) async fn serve(delay: Duration) -> Result<()> {
     serve_hyper(service_fn(move |request: Request<Incoming>| async move {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{handler::webhook, serve_hyper};
+use super::{handler::webhook, serving::serve_hyper};
 use crate::Result;
 
 pub(super) async fn serve(delay: Duration) -> Result<()> {

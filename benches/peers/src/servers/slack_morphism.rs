@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use axum::{Extension, Router, extract::State, http::StatusCode, routing::post};
 use slack_morphism::prelude::*;
 
-use super::{handler::handle, serve_axum};
-use crate::{Result, requests::TOKEN};
+use super::{handler::handle, serving::serve_axum};
+use crate::{Result, documented::TOKEN};
 
 pub(super) async fn serve(delay: Duration) -> Result<()> {
     let client = Arc::new(SlackClient::new(SlackClientHyperConnector::new()?));
