@@ -17,8 +17,9 @@ use super::{
     element::Elements,
     error::ParseError,
     lenient::{Flag, Id, Stars, Text, value},
+    member::Name,
     mend::mend,
-    object::{Name, Object, write},
+    object::{Object, write},
 };
 use crate::event::{Event, EventKind, EventName, OtherFields};
 

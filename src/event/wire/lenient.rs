@@ -7,7 +7,7 @@ use serde::{
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{budget::Budget, object::Name};
+use super::{budget::Budget, member::Name};
 
 /// A value that can be read from any JSON in its place.
 pub(crate) trait Lenient<'de>: Sized {

@@ -13,6 +13,8 @@ mod lenient;
 
 mod list;
 
+mod member;
+
 mod object;
 
 mod budget;

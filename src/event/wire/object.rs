@@ -1,6 +1,6 @@
 //! Reading and writing objects by a table of their members' names.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     budget::Budget,
     lenient::{ARBITRARY_NUMBER, Lenient, otherwise, skip_items, skip_members},
+    member::Name,
 };
 
 /// An object that is read member by member. If a name occurs twice, the last value counts.
@@ -77,33 +78,6 @@ impl<'de, T: Object<'de>> Visitor<'de> for ObjectVisitor<'_, T> {
     }
 
     otherwise!(None);
-}
-
-/// The name of a member, borrowed where it can be.
-pub(super) struct Name<'de>(pub(super) Cow<'de, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Cow<'de, str>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(name))
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(name.to_owned()))
-            }
-        }
-
-        deserializer.deserialize_str(NameVisitor).map(Self)
-    }
 }
 
 /// Reads and writes a struct by the names that its fields have on the wire. A field can name a [reader](super::lenient) that is not
