@@ -1,27 +1,29 @@
 //! What makes two deliveries the same event.
 
-use std::fmt;
+use std::{error::Error, fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
 use super::Event;
 
-/// Tells a repeated delivery of an event from another event. For a unique column, or a set of what was handled.
+/// Identifies an event, however often it is delivered: for a unique column, or for a set of the events that were handled.
 ///
 /// It is made of the app, `SessionId`, `Event`, `EventTime`, `MsgKey` and the body, and of nothing that can change without
 /// changing the event: `RequestID` and the other parameters of the query are unsigned. 24 bytes: the event's time first, so
-/// that an index of keys grows at its end, then 128 bits of a SHA-256. `Display` gives 48 hexadecimal digits.
+/// that an index of keys grows at its end, then 128 bits of a SHA-256. Its text, also in serde, is 48 hexadecimal digits.
 ///
 /// ```
-/// use tencent_desk_webhook::Event;
+/// use tencent_desk_webhook::{Event, event::DedupKey};
 ///
 /// let of = |session| format!(r#"{{"SdkAppid":7,"SessionId":"{session}","Event":"SessionBegin","EventTime":0}}"#);
 /// let first: Event = serde_json::from_str(&of("s-1"))?;
 /// let other: Event = serde_json::from_str(&of("s-2"))?;
 /// assert_eq!(first.dedup_key(), first.clone().dedup_key());
 /// assert_ne!(first.dedup_key(), other.dedup_key());
-/// assert_eq!(first.dedup_key().to_string().len(), 48);
-/// # Ok::<(), serde_json::Error>(())
+/// let stored = first.dedup_key().to_string();
+/// assert_eq!(stored.parse::<DedupKey>()?, first.dedup_key());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DedupKey([u8; 24]);
@@ -67,6 +69,50 @@ pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] 
     half
 }
 
+impl From<[u8; 24]> for DedupKey {
+    fn from(bytes: [u8; 24]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl TryFrom<&[u8]> for DedupKey {
+    type Error = InvalidDedupKey;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, InvalidDedupKey> {
+        bytes.try_into().map(Self).map_err(|_| InvalidDedupKey(()))
+    }
+}
+
+/// From hexadecimal digits in either case.
+impl FromStr for DedupKey {
+    type Err = InvalidDedupKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDedupKey> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(InvalidDedupKey(()));
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut key = [0; 24];
+        if pairs.len() != key.len() || !rest.is_empty() {
+            return Err(InvalidDedupKey(()));
+        }
+        for (byte, [high, low]) in key.iter_mut().zip(pairs) {
+            *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
+        }
+        Ok(Self(key))
+    }
+}
+
+/// A text or bytes that are no [`DedupKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidDedupKey(());
+
+impl fmt::Display for InvalidDedupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key of an event is 24 bytes, or 48 hexadecimal digits")
+    }
+}
+
+impl Error for InvalidDedupKey {}
+
 impl fmt::Display for DedupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -76,5 +122,17 @@ impl fmt::Display for DedupKey {
 impl fmt::Debug for DedupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DedupKey({self})")
+    }
+}
+
+impl Serialize for DedupKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DedupKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

@@ -6,7 +6,10 @@
 
 use serde_json::Value;
 
-use super::wire::{mend, weigh};
+use super::{
+    Src, Visibility,
+    wire::{mend, weigh},
+};
 
 /// One of Desk's own messages.
 ///
@@ -52,7 +55,7 @@ impl DeskMessage {
         self.src.visibility()
     }
 
-    /// Whether it steers clients, and nobody reads it.
+    /// Whether it only steers clients, and is shown nowhere.
     #[must_use]
     pub fn is_control(&self) -> bool {
         self.visibility() == Visibility::Hidden
@@ -108,153 +111,4 @@ fn collect<const N: usize>(headings: [&Value; N], items: &Value, name: &str) -> 
 /// The clients write these numbers as numbers or as strings.
 fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
-}
-
-/// Where the vendor's clients show one of Desk's messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Visibility {
-    /// As a message.
-    Message,
-    /// As a notice between the messages, in the client's own words.
-    Tip,
-    /// Nowhere: it steers the client.
-    Hidden,
-}
-
-/// What kind of Desk message it is: the value of `src`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Src {
-    /// 1 to 5 and 8: where the user came from.
-    Origin(u8),
-    /// 6: between two sessions.
-    SessionSeparator,
-    /// 7: the user has opened the chat.
-    EnterSession,
-    /// 9: asks the user to rate.
-    RatingRequest,
-    /// 10: the user's rating.
-    RatingAnswer,
-    /// 11: the client is there, or gone.
-    ClientState,
-    /// 12: somebody is typing.
-    Typing,
-    /// 13: a command of the text robot; some of these are shown.
-    TextRobot,
-    /// 15: choices.
-    Branch,
-    /// 17: members.
-    Member,
-    /// 18: no agent is there.
-    NoSeatOnline,
-    /// 19: the session has ended.
-    SessionEnd,
-    /// 20: the session has ended by time-out.
-    TimeoutEnd,
-    /// 21: asks for an input.
-    FormInput,
-    /// 22: a product.
-    ProductCard,
-    /// 23: when the user may rate.
-    RatingRule,
-    /// 24: the user wants to rate.
-    RatingTrigger,
-    /// 25: what the robot does.
-    RobotState,
-    /// 26: what the agent does.
-    HumanState,
-    /// 27: the user has ended the session.
-    UserEndSession,
-    /// 28: an order.
-    OrderCard,
-    /// 29: the robot's welcome, or its question back.
-    Welcome,
-    /// 30: Markdown.
-    RichText,
-    /// 31: a text that grows.
-    StreamText,
-    /// 32: choices of a task.
-    TaskBranch,
-    /// 33: a form. The answers may be personal data.
-    InfoCollector,
-    /// 2 beside `chatbotPlugin`: a text that grows.
-    ChatBotStream,
-    /// Another value beside `chatbotPlugin`.
-    ChatBotOther(i64),
-    /// Another value.
-    Other(i64),
-}
-
-impl Src {
-    fn of_customer_service(src: i64) -> Self {
-        match src {
-            1..=5 | 8 => u8::try_from(src).map_or(Self::Other(src), Self::Origin),
-            6 => Self::SessionSeparator,
-            7 => Self::EnterSession,
-            9 => Self::RatingRequest,
-            10 => Self::RatingAnswer,
-            11 => Self::ClientState,
-            12 => Self::Typing,
-            13 => Self::TextRobot,
-            15 => Self::Branch,
-            17 => Self::Member,
-            18 => Self::NoSeatOnline,
-            19 => Self::SessionEnd,
-            20 => Self::TimeoutEnd,
-            21 => Self::FormInput,
-            22 => Self::ProductCard,
-            23 => Self::RatingRule,
-            24 => Self::RatingTrigger,
-            25 => Self::RobotState,
-            26 => Self::HumanState,
-            27 => Self::UserEndSession,
-            28 => Self::OrderCard,
-            29 => Self::Welcome,
-            30 => Self::RichText,
-            31 => Self::StreamText,
-            32 => Self::TaskBranch,
-            33 => Self::InfoCollector,
-            other => Self::Other(other),
-        }
-    }
-
-    fn of_chat_bot(src: i64) -> Self {
-        if src == 2 { Self::ChatBotStream } else { Self::ChatBotOther(src) }
-    }
-
-    /// Where the vendor's clients show it. What is unknown counts as a message, so that nothing is overlooked.
-    #[must_use]
-    pub fn visibility(self) -> Visibility {
-        match self {
-            Self::RatingRequest
-            | Self::TextRobot
-            | Self::Branch
-            | Self::FormInput
-            | Self::ProductCard
-            | Self::OrderCard
-            | Self::Welcome
-            | Self::RichText
-            | Self::StreamText
-            | Self::TaskBranch
-            | Self::InfoCollector
-            | Self::ChatBotStream
-            | Self::ChatBotOther(_)
-            | Self::Other(_) => Visibility::Message,
-            Self::SessionEnd | Self::TimeoutEnd => Visibility::Tip,
-            Self::Origin(_)
-            | Self::SessionSeparator
-            | Self::EnterSession
-            | Self::RatingAnswer
-            | Self::ClientState
-            | Self::Typing
-            | Self::Member
-            | Self::NoSeatOnline
-            | Self::RatingRule
-            | Self::RatingTrigger
-            | Self::RobotState
-            | Self::HumanState
-            | Self::UserEndSession => Visibility::Hidden,
-        }
-    }
 }

@@ -37,6 +37,8 @@ mod relay;
 
 mod desk;
 
+mod src;
+
 mod dedup;
 
 pub(crate) mod wire;
@@ -49,8 +51,8 @@ pub(crate) use self::wire::{BYTE_ORDER_MARK, COMMAND, Fields, Origin, ParseError
 pub use self::{
     category::Category,
     content::{CustomElem, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
-    dedup::DedupKey,
-    desk::{DeskMessage, Src, Visibility},
+    dedup::{DedupKey, InvalidDedupKey},
+    desk::DeskMessage,
     element::Element,
     kind::{
         EndReason, EventKind, Message, OtherFields, Satisfaction, Sender, SessionBegin, SessionEnd, Stage,
@@ -59,6 +61,7 @@ pub use self::{
     media::{FileElem, ImageElem, ImageInfo, SoundElem, VideoElem},
     name::EventName,
     relay::{RelayElem, RelayedMessage},
+    src::{Src, Visibility},
 };
 
 /// Something that happened in a session.

@@ -2,47 +2,70 @@
 
 use std::{
     fmt::Write as _,
+    pin::pin,
     sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll, Waker},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body::Body;
 use http_body_util::Full;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{Verifier, event::COMMAND};
 
-/// The app that deliveries are for, unless they are told otherwise.
+/// The app that deliveries are for by default.
 pub const APP: u64 = 1_400_000_000;
 
-/// The token that signs deliveries, unless they are told otherwise: the one of the vendor's documented signature.
+/// The token that signs deliveries, by default: the one of the vendor's documented signature.
 pub const TOKEN: &str = "xxxxyyyy";
 
-/// The second at which deliveries are signed, unless they are told otherwise: the one of the vendor's documented signature.
+/// The second at which deliveries are signed, by default: the one of the vendor's documented signature.
 pub const NOW: u64 = 1_669_872_112;
 
-/// Lets in what [`Delivery`] makes: for [`APP`], signed with [`TOKEN`], and its clock stands at [`NOW`].
+/// Lets in what [`Delivery`] makes: for [`APP`] and signed with [`TOKEN`], by a clock that always says [`NOW`].
 #[must_use]
 pub fn verifier() -> Verifier {
     Verifier::signed(APP, TOKEN).clock(|| UNIX_EPOCH + Duration::from_secs(NOW))
 }
 
-/// The `ErrorCode` of a response: 0 is accepted.
+/// The `ErrorCode` of a response, also after middleware has put another body type around it: 0 is accepted.
 ///
 /// # Panics
 ///
-/// When `response` did not come from a [`Webhook`](crate::Webhook).
+/// When `response` did not come from a [`Webhook`](crate::Webhook), and when its body is not there yet: collect what comes over a
+/// network first.
 #[must_use]
 #[allow(clippy::expect_used)]
-pub fn error_code(response: Response<Full<Bytes>>) -> i64 {
-    let body = response.into_body().into_inner().unwrap_or_default();
+pub fn error_code<B: Body>(response: Response<B>) -> i64 {
+    let body = collect(response.into_body());
     let body: Value = serde_json::from_slice(&body).expect("every answer of a webhook is JSON");
     body["ErrorCode"].as_i64().expect("every answer of a webhook has an ErrorCode")
 }
 
-/// One delivery: right in everything, until it is told to be wrong. Clones are repetitions of it, with its `RequestID`.
+/// Collects a body that does not have to wait.
+fn collect(body: impl Body) -> Vec<u8> {
+    let mut body = pin!(body);
+    let mut collected = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match body.as_mut().poll_frame(&mut context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Ok(mut data) = frame.into_data() {
+                    collected.extend_from_slice(&data.copy_to_bytes(data.remaining()));
+                }
+            }
+            Poll::Ready(Some(Err(_))) => panic!("the response's body broke off"),
+            Poll::Ready(None) => return collected,
+            Poll::Pending => panic!("the response's body is not there yet: collect it first"),
+        }
+    }
+}
+
+/// One delivery: correct, until a setter makes it wrong. Clones are repetitions of it, with its `RequestID`.
 ///
 /// ```
 /// use tencent_desk_webhook::{Webhook, testing::{self, Delivery, Recorder}};
@@ -172,7 +195,7 @@ impl Delivery {
         self
     }
 
-    /// To another path than `/desk/callback`.
+    /// To another path than `/desk/callback`, or to a whole URL without a query.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
@@ -224,19 +247,73 @@ impl Delivery {
         })
     }
 
-    /// The request, for [`Webhook::handle`](crate::Webhook::handle).
+    /// The path with the query, or the whole URL if the [path](Self::path) is one.
     ///
     /// # Panics
     ///
     /// When the path that was set is no path.
     #[must_use]
     #[allow(clippy::expect_used)]
+    pub fn uri(&self) -> Uri {
+        Uri::try_from(format!("{}?{}", self.path, self.query())).expect("the path is a path")
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The request, for [`Webhook::handle`](crate::Webhook::handle).
+    ///
+    /// # Panics
+    ///
+    /// When the path that was set is no path.
+    #[must_use]
     pub fn request(&self) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() =
-            Uri::try_from(format!("{}?{}", self.path, self.query())).expect("the path is a path");
+        *request.uri_mut() = self.uri();
         *request.headers_mut() = self.headers.clone();
         request
     }
+
+    /// A command for a shell that sends this delivery with curl, to `http://127.0.0.1:8080` unless the [path](Self::path) is a whole
+    /// URL. A running server expects its own app and token, and the time of [now](Self::now).
+    ///
+    /// ```
+    /// use tencent_desk_webhook::testing;
+    ///
+    /// let delivery = testing::event("SessionBegin").delivery().app(7).token("secret").now();
+    /// assert!(delivery.to_curl().starts_with("curl -i 'http://127.0.0.1:8080/desk/callback?SdkAppid=7&"));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the path that was set is no path.
+    #[must_use]
+    pub fn to_curl(&self) -> String {
+        let uri = self.uri();
+        let server = if uri.host().is_none() { "http://127.0.0.1:8080" } else { "" };
+        let mut command = format!("curl -i {}", quoted(&format!("{server}{uri}")));
+        if self.method != Method::POST {
+            let _ = write!(command, " -X {}", quoted(self.method.as_str()));
+        }
+        for (name, value) in &self.headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            let _ = write!(command, " -H {}", quoted(&format!("{name}: {value}")));
+        }
+        match str::from_utf8(&self.body) {
+            Ok(body) if !body.contains('\0') => command + " --data-raw " + &quoted(body),
+            _ => {
+                let octal: String = self.body.iter().map(|byte| format!("\\{byte:03o}")).collect();
+                format!("printf {} | {command} --data-binary @-", quoted(&octal))
+            }
+        }
+    }
+}
+
+/// As one word for a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// The types of which [`element`] has a sample.
-pub const ELEMENT_TYPES: [&str; 10] = [
+pub const ELEMENT_TYPES: &[&str] = &[
     "TIMTextElem",
     "TIMLocationElem",
     "TIMFaceElem",

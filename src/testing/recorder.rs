@@ -1,4 +1,4 @@
-//! A handler that remembers, and misbehaves when it is told to.
+//! A handler that records its calls, and fails or stalls on request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::{
     handler::{EventHandler, HandlerError, HandlerResult},
 };
 
-/// Remembers every event that it gets, and which method got it. Clones share what they remember.
+/// Records every event that it gets, and which method got it. Clones share their records.
 ///
 /// ```
 /// use tencent_desk_webhook::{EventHandler, testing::{self, Behaviour, Recorder}};
@@ -20,7 +20,7 @@ use crate::{
 /// recorder.on_event(&testing::event("SessionBegin").build()).await.unwrap();
 /// assert_eq!(recorder.calls()[0].method, "on_session_begin");
 ///
-/// recorder.will(Behaviour::Fail);
+/// recorder.set_behaviour(Behaviour::Fail);
 /// assert!(recorder.on_event(&testing::event("SessionEnd").build()).await.is_err());
 /// # }
 /// ```
@@ -52,7 +52,7 @@ pub struct Call {
     pub event: Event,
 }
 
-/// What a [`Recorder`] does once it has remembered an event.
+/// What a [`Recorder`] does once it has recorded an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Behaviour {
@@ -83,23 +83,23 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// What it does from the next call on.
-    pub fn will(&self, behaviour: Behaviour) {
+    /// Sets what it does from the next call on.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
         self.memory().behaviour = behaviour;
     }
 
-    /// Lets every call go on that stalls now.
+    /// Lets every call go on that is stalled now.
     pub fn release(&self) {
         self.0.released.send_modify(|releases| *releases += 1);
     }
 
-    /// Ends once it has been called so many times in all.
+    /// Waits until it has been called so many times in all.
     pub async fn called(&self, times: usize) {
         // It fails when the sender is gone, and `self` has the sender.
         let _ = self.0.called.subscribe().wait_for(|count| *count >= times).await;
     }
 
-    /// Every call so far, in order; those that failed and those that still stall are among them.
+    /// Every call so far, in order, including those that failed and those that are stalled.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.memory().calls.clone()
@@ -111,7 +111,7 @@ impl Recorder {
         self.memory().calls.iter().map(|call| call.event.clone()).collect()
     }
 
-    /// How many calls have come to their end, well or not.
+    /// How many calls have ended, whether they succeeded or not.
     #[must_use]
     pub fn finished(&self) -> usize {
         *self.0.finished.borrow()
@@ -123,14 +123,14 @@ impl Recorder {
         self.memory().late_failures.clone()
     }
 
-    /// Forgets everything but its behaviour.
+    /// Forgets its records, and keeps its behaviour.
     pub fn forget(&self) {
         let mut memory = self.memory();
         memory.calls.clear();
         memory.late_failures.clear();
     }
 
-    /// A test may have panicked while it held the lock; what is remembered is whole all the same.
+    /// A test may have panicked while it held the lock; the records are whole all the same.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,13 +156,13 @@ impl Behaviour {
         }
         match self {
             Self::Succeed | Self::Stall => Ok(()),
-            Self::Fail | Self::StallAndFail => Err("told to fail".into()),
-            Self::FailPermanently => Err(HandlerError::permanent("told to fail permanently")),
-            Self::Unavailable => Err(HandlerError::unavailable("told to be unavailable")),
-            Self::Panic => panic!("told to panic"),
+            Self::Fail | Self::StallAndFail => Err("set to fail".into()),
+            Self::FailPermanently => Err(HandlerError::permanent("set to fail permanently")),
+            Self::Unavailable => Err(HandlerError::unavailable("set to be unavailable")),
+            Self::Panic => panic!("set to panic"),
             Self::PanicLater => {
                 yield_now().await;
-                panic!("told to panic later")
+                panic!("set to panic later")
             }
         }
     }

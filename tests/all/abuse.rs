@@ -84,7 +84,7 @@ async fn a_hundred_thousand_refusals_on_one_connection_leave_nothing_behind() {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_at_once_are_handled_or_told_to_come_back() {
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let webhook = Webhook::new(verifier(), recorder.clone());
     let tasks: Vec<_> = (0..10_000)
         .map(|number| {
@@ -113,7 +113,7 @@ async fn ten_thousand_at_once_are_handled_or_told_to_come_back() {
 async fn ten_thousand_through_a_door_are_handled_or_told_to_come_back() {
     for &door in DOORS {
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         let webhook =
             Webhook::new(verifier(), recorder.clone()).max_in_flight(200).deadline(Duration::from_millis(50));
         let address = door.open(webhook.clone()).await;
@@ -154,7 +154,7 @@ async fn ten_thousand_through_a_door_are_handled_or_told_to_come_back() {
 async fn a_client_may_hang_up_at_every_stage() {
     for &door in DOORS {
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         let webhook = Webhook::new(verifier(), recorder.clone()).read_timeout(HOUR).deadline(HOUR);
         let address = door.open(webhook.clone()).await;
         let request = good();
@@ -170,7 +170,7 @@ async fn a_client_may_hang_up_at_every_stage() {
         }
         recorder.release();
         webhook.drained(crate::support::LONG).await;
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         for count in 21..=40 {
             let mut client = Client::connect(address).await;
             client.write(&request).await;
@@ -280,7 +280,7 @@ async fn whatever_a_handler_does_the_webhook_drains_once_it_ends() {
         (Behaviour::StallAndFail, 0),
     ];
     for (behaviour, code) in behaviours {
-        recorder.will(behaviour);
+        recorder.set_behaviour(behaviour);
         let response = webhook.handle(testing::event("SessionEnd").delivery().request()).await;
         assert_eq!(error_code(response), code, "{behaviour:?}");
     }

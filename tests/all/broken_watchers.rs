@@ -28,7 +28,7 @@ fn answers() -> (Vec<u16>, usize, usize) {
             Behaviour::PanicLater,
             Behaviour::StallAndFail,
         ] {
-            webhook.handler().will(behaviour);
+            webhook.handler().set_behaviour(behaviour);
             let delivery = event("SessionBegin").delivery();
             statuses.push(webhook.handle(delivery.request()).await.status().as_u16());
         }

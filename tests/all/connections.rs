@@ -28,7 +28,7 @@ async fn check_healthy(address: SocketAddr, door: Door) {
 
 fn stalling() -> Recorder {
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     recorder
 }
 
@@ -161,7 +161,7 @@ async fn a_panic_is_its_events_error_alone() {
         for (behaviour, code) in
             [(Behaviour::Panic, "20001"), (Behaviour::PanicLater, "20001"), (Behaviour::Succeed, ":0}")]
         {
-            recorder.will(behaviour);
+            recorder.set_behaviour(behaviour);
             client.write(good("SessionEnd")).await;
             let reply = client.read(true).await;
             assert_eq!(reply.status, 200, "{door:?}");

@@ -304,7 +304,7 @@ async fn a_handler_behind_a_pointer_is_asked_about_its_failures() {
     };
 
     let recorder = Recorder::default();
-    recorder.will(Behaviour::StallAndFail);
+    recorder.set_behaviour(Behaviour::StallAndFail);
     let boxed: Box<dyn EventHandler> = Box::new(recorder.clone());
     let webhook = Webhook::new(verifier(), std::sync::Arc::new(boxed)).at_deadline(AtDeadline::Refuse);
     let answer = webhook.handle(testing::event("SessionEnd").delivery().request()).await;

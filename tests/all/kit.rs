@@ -115,7 +115,7 @@ fn setters_change_what_they_name() {
     assert_eq!((event.client_user_id.as_deref(), event.agent_id.as_deref()), (Some("u-2"), Some("a-2")));
     assert_eq!((event.other_fields.stars, &event.channel), (Some(3), &None));
     assert!(event.raw().contains("\"New\":1"));
-    for msg_type in ELEMENT_TYPES {
+    for &msg_type in ELEMENT_TYPES {
         let event = testing::event("Human.UserSendMsg").element(msg_type).build();
         let EventKind::Message(message) = event.kind else { panic!("{event:?}") };
         assert!(!matches!(message.elements[0], Element::Unknown(_)), "{msg_type}");
@@ -188,14 +188,14 @@ fn a_scenario_is_a_whole_session() {
 async fn a_recorder_tells_what_it_got() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone()).at_deadline(AtDeadline::Refuse);
-    recorder.will(Behaviour::StallAndFail);
+    recorder.set_behaviour(Behaviour::StallAndFail);
     let delivery = testing::event("SessionEnd").delivery();
     assert_eq!(error_code(webhook.handle(delivery.request()).await), 50303);
     assert_eq!((recorder.calls().len(), recorder.finished()), (1, 0));
     recorder.called(1).await;
     recorder.release();
     webhook.drained(crate::support::LONG).await;
-    assert_eq!((recorder.finished(), recorder.late_failures()[0].1.as_str()), (1, "told to fail"));
+    assert_eq!((recorder.finished(), recorder.late_failures()[0].1.as_str()), (1, "set to fail"));
     assert_eq!(recorder.calls()[0].method, "on_session_end");
     recorder.forget();
     assert!(recorder.calls().is_empty() && recorder.late_failures().is_empty());

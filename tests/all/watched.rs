@@ -89,7 +89,7 @@ async fn a_refusal_is_one_warning_with_its_reason() {
 async fn a_handler_goes_on_in_the_span_of_its_delivery_and_of_its_caller() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
-    webhook.handler().will(Behaviour::Stall);
+    webhook.handler().set_behaviour(Behaviour::Stall);
     let request = message("s").request();
     assert_eq!(webhook.handle(request).instrument(info_span!("caller")).await.status(), 200);
     webhook.handler().release();
@@ -101,19 +101,19 @@ async fn a_handler_goes_on_in_the_span_of_its_delivery_and_of_its_caller() {
 async fn failures_are_errors_within_the_span() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
-    webhook.handler().will(Behaviour::Panic);
+    webhook.handler().set_behaviour(Behaviour::Panic);
     webhook.handle(message("panics").request()).await;
-    log.line(&["ERROR", "desk_delivery{", "got 20001: panicked: told to panic"]);
+    log.line(&["ERROR", "desk_delivery{", "got 20001: panicked: set to panic"]);
     log.line(&["close", r#"outcome="failed""#, "error_code=20001"]);
 
-    webhook.handler().will(Behaviour::StallAndFail);
+    webhook.handler().set_behaviour(Behaviour::StallAndFail);
     assert_eq!(webhook.handle(message("late").request()).await.status(), 200);
     webhook.handler().release();
     webhook.drained(crate::support::LONG).await;
     log.line(&[
         "ERROR",
         r#"desk_delivery{"#,
-        "after the sender was answered or had disconnected: told to fail",
+        "after the sender was answered or had disconnected: set to fail",
     ]);
     log.line(&["close", r#"outcome="unfinished""#, "error_code=0"]);
 }
@@ -122,12 +122,12 @@ async fn failures_are_errors_within_the_span() {
 async fn whoever_is_left_without_an_ok_is_told_of() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default()).at_deadline(AtDeadline::Refuse);
-    webhook.handler().will(Behaviour::Unavailable);
+    webhook.handler().set_behaviour(Behaviour::Unavailable);
     assert_eq!(webhook.handle(message("away").request()).await.status(), 503);
-    log.line(&["ERROR", "desk_delivery{", "got 50302: told to be unavailable"]);
+    log.line(&["ERROR", "desk_delivery{", "got 50302: set to be unavailable"]);
     log.line(&["close", r#"outcome="unavailable""#, "error_code=50302"]);
 
-    webhook.handler().will(Behaviour::Stall);
+    webhook.handler().set_behaviour(Behaviour::Stall);
     assert_eq!(webhook.handle(message("slow").request()).await.status(), 503);
     log.line(&["ERROR", "desk_delivery{", "got 50303"]);
     webhook.handler().release();
@@ -147,7 +147,7 @@ fn a_handler_that_is_lost_with_its_runtime_is_told_of_in_its_span() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (handlers, servers) = (runtime(), runtime());
     let webhook = Webhook::new(testing::verifier(), Recorder::default()).runtime(handlers.handle().clone());
-    webhook.handler().will(Behaviour::Stall);
+    webhook.handler().set_behaviour(Behaviour::Stall);
     let deadline = std::time::Duration::ZERO;
     assert_eq!(
         servers.block_on(webhook.clone().deadline(deadline).handle(message("s").request())).status(),
@@ -166,7 +166,7 @@ fn failures_that_a_filter_drops_go_to_standard_error() {
     if let Ok(filter) = std::env::var("DESK_TEST_FILTER") {
         let (log, _guard) = listen_to(&filter);
         let webhook = Webhook::new(testing::verifier(), Recorder::default());
-        webhook.handler().will(Behaviour::Fail);
+        webhook.handler().set_behaviour(Behaviour::Fail);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         assert_eq!(runtime.block_on(webhook.handle(message("s").request())).status(), 200);
         assert_eq!(runtime.block_on(webhook.handle(message("s").unsigned().request())).status(), 401);
@@ -179,7 +179,7 @@ fn failures_that_a_filter_drops_go_to_standard_error() {
         let output = itself.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        (out.contains("ERROR"), out.contains("WARN"), err.matches("told to fail").count())
+        (out.contains("ERROR"), out.contains("WARN"), err.matches("set to fail").count())
     };
     assert_eq!(told("all=trace"), (false, false, 1));
     assert_eq!(told("off"), (false, false, 1));
@@ -198,7 +198,7 @@ async fn with_filters_of_single_layers_nobody_elses_event_is_lost() {
     let layers = layer(&mine, "all=info").and_then(layer(&all, "all=info,tencent_desk_webhook=error"));
     let _guard = subscribe(tracing_subscriber::registry().with(layers));
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
-    webhook.handler().will(Behaviour::Fail);
+    webhook.handler().set_behaviour(Behaviour::Fail);
     for delivery in [message("fails"), message("refused").unsigned(), message("fails")] {
         webhook.handle(delivery.request()).await;
         tracing::info!("the program's own line");
@@ -224,7 +224,7 @@ fn in_flight_is_counted_up_and_down_however_a_handler_ends() {
         main.block_on(async {
             let webhook = Webhook::new(testing::verifier(), Recorder::default());
             for behaviour in [Behaviour::Stall, Behaviour::StallAndFail] {
-                webhook.handler().will(behaviour);
+                webhook.handler().set_behaviour(behaviour);
                 webhook.handle(message("s").request()).await;
                 assert_eq!(in_flight(), "1");
                 webhook.handler().release();
@@ -232,11 +232,11 @@ fn in_flight_is_counted_up_and_down_however_a_handler_ends() {
                 assert_eq!(in_flight(), "0");
             }
             for behaviour in [Behaviour::Panic, Behaviour::PanicLater, Behaviour::Fail] {
-                webhook.handler().will(behaviour);
+                webhook.handler().set_behaviour(behaviour);
                 webhook.handle(message("s").request()).await;
                 assert_eq!(in_flight(), "0");
             }
-            webhook.handler().will(Behaviour::Stall);
+            webhook.handler().set_behaviour(Behaviour::Stall);
             webhook.clone().runtime(other.handle().clone()).handle(message("s").request()).await;
             assert_eq!(in_flight(), "1");
         });
@@ -257,11 +257,11 @@ fn what_is_counted_is_what_the_page_lists() {
             webhook.handle(message("b").request()).await;
             webhook.handle(message("c").unsigned().request()).await;
             webhook.handle(Delivery::of("").without_command().request()).await;
-            webhook.handler().will(Behaviour::Fail);
+            webhook.handler().set_behaviour(Behaviour::Fail);
             webhook.handle(event("SessionEnd").delivery().request()).await;
-            webhook.handler().will(Behaviour::Unavailable);
+            webhook.handler().set_behaviour(Behaviour::Unavailable);
             webhook.handle(event("SessionEnd").delivery().request()).await;
-            webhook.handler().will(Behaviour::Stall);
+            webhook.handler().set_behaviour(Behaviour::Stall);
             webhook.handle(message("d").request()).await;
             hang_up(webhook.handle(message("e").request())).await;
             webhook.handler().release();

@@ -40,18 +40,18 @@ async fn an_attempt_is_a_span_that_tells_how_it_ended_and_why() {
         assert!(done.contains(field), "{field} is not in {done}");
     }
 
-    recorder.will(Behaviour::Fail);
+    recorder.set_behaviour(Behaviour::Fail);
     accept(&inbox, &message("bad", 1)).await;
     idle(&inbox).await;
-    log.line(&["WARN", r#"desk_attempt{"#, "attempt=1", "attempt 1 failed, the next is in", "told to fail"]);
-    log.line(&["WARN", r#"desk_attempt{"#, "attempt=2", "attempt 2 failed, the next is in", "told to fail"]);
-    log.line(&["ERROR", r#"desk_attempt{"#, "given up after attempt 3, kept as dead letter", "told to fail"]);
+    log.line(&["WARN", r#"desk_attempt{"#, "attempt=1", "attempt 1 failed, the next is in", "set to fail"]);
+    log.line(&["WARN", r#"desk_attempt{"#, "attempt=2", "attempt 2 failed, the next is in", "set to fail"]);
+    log.line(&["ERROR", r#"desk_attempt{"#, "given up after attempt 3, kept as dead letter", "set to fail"]);
     for (attempt, outcome) in [(1, "retry"), (2, "retry"), (3, "dead")] {
         let (attempt, outcome) = (format!("attempt={attempt}"), format!("outcome={outcome:?}"));
         log.line(&["desk_attempt{", "close", r#"session_id="bad""#, &attempt, &outcome]);
     }
 
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     accept(&inbox, &message("slow", 1)).await;
     recorder.called(5).await;
     assert_eq!(workers.drain().await.interrupted, 1);
@@ -129,10 +129,10 @@ fn attempts_are_counted_and_explained_where_there_is_no_webhook() {
             let workers = deliver(&inbox, &handler);
             accept(&inbox, &message("good", 1)).await;
             idle(&inbox).await;
-            handler.will(Behaviour::Fail);
+            handler.set_behaviour(Behaviour::Fail);
             accept(&inbox, &message("bad", 1)).await;
             idle(&inbox).await;
-            handler.will(Behaviour::Stall);
+            handler.set_behaviour(Behaviour::Stall);
             accept(&inbox, &message("slow", 1)).await;
             handler.called(5).await;
             tokio::time::sleep(Duration::from_secs(11)).await;

@@ -24,7 +24,7 @@ async fn a_worker_that_stood_still_takes_the_blame_from_its_event() {
     );
     accept(&one, &message("s", 1)).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     // With one session at a time the first worker claims nothing more.
     let first = one.deliver_to(recorder.clone()).sessions(1).lease(Duration::from_secs(6)).start();
     recorder.called(1).await;
@@ -38,7 +38,7 @@ async fn a_worker_that_stood_still_takes_the_blame_from_its_event() {
     })
     .await;
     until("that is taken back", async || crashes() == "0").await;
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     let _ = tokio::join!(first.drain(), second.drain());
 }

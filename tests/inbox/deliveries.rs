@@ -67,12 +67,12 @@ async fn side_by_side(key: OrderKey, events: &[(&str, Option<&str>)], expected: 
             accept(&inbox, &event).await;
         }
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         let workers = inbox.deliver_to(recorder.clone()).start();
         recorder.called(expected).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         counts.push(recorder.calls().len());
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         recorder.release();
         idle(&inbox).await;
         let events = recorder.events();

@@ -21,12 +21,12 @@ async fn at_most_so_many_sessions_run_at_once() {
         accept(&inbox, &message(&session.to_string(), 1)).await;
     }
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let _workers = inbox.deliver_to(recorder.clone()).sessions(3).start();
     recorder.called(3).await;
     sleep(Duration::from_secs(60)).await;
     assert_eq!(recorder.calls().len(), 3);
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     idle(&inbox).await;
     assert_eq!(recorder.calls().len(), 10);
@@ -38,7 +38,7 @@ async fn a_handler_that_takes_long_keeps_its_session() {
     let inbox = Inbox::over(memory.clone());
     accept(&inbox, &message("s", 1)).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let long = Duration::from_secs(7200);
     let _workers = inbox.deliver_to(recorder.clone()).timeout(long).start();
     let _others = inbox.deliver_to(recorder.clone()).timeout(long).start();
@@ -59,7 +59,7 @@ async fn who_has_lost_a_session_records_nothing_and_begins_nothing() {
         accept(&inbox, &message("s", number)).await;
     }
     let slow = Recorder::default();
-    slow.will(Behaviour::Stall);
+    slow.set_behaviour(Behaviour::Stall);
     let long = Duration::from_secs(3600);
     let first = inbox.deliver_to(slow.clone()).sessions(1).lease(long).start();
     slow.called(1).await;
@@ -70,7 +70,7 @@ async fn who_has_lost_a_session_records_nothing_and_begins_nothing() {
     idle(&inbox).await;
     assert_eq!(numbers(&quick, "s"), [1, 2, 3]);
     // Its end comes too late; the engine would panic if it were recorded.
-    slow.will(Behaviour::Succeed);
+    slow.set_behaviour(Behaviour::Succeed);
     slow.release();
     sleep(Duration::from_secs(60)).await;
     assert_eq!(numbers(&slow, "s"), [1]);
@@ -85,14 +85,14 @@ async fn no_event_begins_under_a_lease_that_has_run_out() {
     accept(&inbox, &message("s", 1)).await;
     accept(&inbox, &message("s", 2)).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let _workers = inbox.deliver_to(recorder.clone()).sessions(1).start();
     recorder.called(1).await;
     memory.will(Mood::Fail);
     sleep(Duration::from_secs(60)).await;
     // Nobody else has taken it, but somebody could have.
     memory.will(Mood::Work);
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     idle(&inbox).await;
     assert_eq!(numbers(&recorder, "s"), [1, 2]);
@@ -106,14 +106,14 @@ async fn a_store_that_fails_refuses_the_sender_and_delivers_later_what_it_has() 
     let webhook = Webhook::new(verifier(), inbox.clone());
     let recorder = Recorder::default();
     let workers = inbox.deliver_to(recorder.clone()).start();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     assert_eq!(error_code(webhook.handle(event("SessionBegin").delivery().request()).await), 0);
     recorder.called(1).await;
 
     memory.will(Mood::Fail);
     assert_eq!(error_code(webhook.handle(event("SessionEnd").delivery().request()).await), 50302);
     // The handler ends while its end cannot be recorded.
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     sleep(Duration::from_secs(300)).await;
     assert!(inbox.stats().await.is_err() && inbox.dead_letters(0, 1).await.is_err());
@@ -147,11 +147,11 @@ async fn a_handler_whose_lease_is_lost_is_cancelled() {
     let inbox = Inbox::over(memory.clone());
     accept(&inbox, &message("s", 1)).await;
     let slow = Recorder::default();
-    slow.will(Behaviour::Stall);
+    slow.set_behaviour(Behaviour::Stall);
     let _first = inbox.deliver_to(slow.clone()).sessions(1).start();
     slow.called(1).await;
     let quick = Recorder::default();
-    quick.will(Behaviour::Stall);
+    quick.set_behaviour(Behaviour::Stall);
     let _second = inbox.deliver_to(quick.clone()).start();
     sleep(Duration::from_secs(2)).await;
     memory.take_lanes_away();
@@ -159,7 +159,7 @@ async fn a_handler_whose_lease_is_lost_is_cancelled() {
     assert_eq!(slow.finished(), 0);
     sleep(Duration::from_secs(10)).await;
     assert_eq!((slow.finished(), quick.finished()), (1, 0), "the first one is cancelled, the second goes on");
-    quick.will(Behaviour::Succeed);
+    quick.set_behaviour(Behaviour::Succeed);
     quick.release();
     idle(&inbox).await;
     assert_eq!((numbers(&slow, "s"), numbers(&quick, "s")), (vec![1], vec![1]));
@@ -172,7 +172,7 @@ async fn a_lease_that_is_not_renewed_is_asked_for_again_and_not_lost() {
     let inbox = Inbox::over(memory.clone());
     accept(&inbox, &message("s", 1)).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let _workers = inbox.deliver_to(recorder.clone()).lease(Duration::from_secs(12)).start();
     recorder.called(1).await;
     memory.state().unknown_renewals = 3;
@@ -190,7 +190,7 @@ async fn a_drain_ends_in_time_while_the_store_hangs() {
         let memory = Memory::default();
         let inbox = Inbox::over(memory.clone());
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         accept(&inbox, &message("s", 1)).await;
         let workers = inbox.deliver_to(recorder.clone()).start();
         recorder.called(1).await;

@@ -14,7 +14,7 @@ async fn dead_letters_come_page_by_page_and_go_back_to_where_they_were() {
     for place in places() {
         let inbox = place.open().await;
         let recorder = Recorder::default();
-        recorder.will(Behaviour::FailPermanently);
+        recorder.set_behaviour(Behaviour::FailPermanently);
         for number in 0..7 {
             accept(&inbox, &message("s", number)).await;
         }
@@ -42,7 +42,7 @@ async fn dead_letters_come_page_by_page_and_go_back_to_where_they_were() {
         assert!(!inbox.requeue(i64::MAX).await.unwrap());
         assert_eq!(inbox.stats().await.unwrap().waiting, 8);
         recorder.forget();
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         let workers = deliver(&inbox, &recorder);
         let stats = idle(&inbox).await;
         assert_eq!(numbers(&recorder, "s"), (0..8).collect::<Vec<_>>(), "{}", place.name());
@@ -56,18 +56,18 @@ async fn a_letter_goes_back_while_its_session_is_busy() {
     for place in places() {
         let inbox = place.open().await;
         let recorder = Recorder::default();
-        recorder.will(Behaviour::FailPermanently);
+        recorder.set_behaviour(Behaviour::FailPermanently);
         accept(&inbox, &message("s", 0)).await;
         let workers = deliver(&inbox, &recorder);
         idle(&inbox).await;
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         for number in 1..4 {
             accept(&inbox, &message("s", number)).await;
         }
         recorder.called(2).await;
         let letter = inbox.dead_letters(0, 1).await.unwrap().remove(0);
         assert!(inbox.requeue(letter.id).await.unwrap());
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         recorder.release();
         idle(&inbox).await;
         let mut got = numbers(&recorder, "s");
@@ -83,7 +83,7 @@ async fn dead_letters_are_purged_by_age() {
     for place in places() {
         let inbox = place.open().await;
         let recorder = Recorder::default();
-        recorder.will(Behaviour::FailPermanently);
+        recorder.set_behaviour(Behaviour::FailPermanently);
         accept(&inbox, &message("s", 0)).await;
         let workers = deliver(&inbox, &recorder);
         idle(&inbox).await;

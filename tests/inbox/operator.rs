@@ -28,7 +28,7 @@ async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
     for place in places() {
         let inbox = place.open().await;
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Fail);
+        recorder.set_behaviour(Behaviour::Fail);
         for number in 0..3 {
             accept(&inbox, &message("failing", number)).await;
         }
@@ -41,7 +41,7 @@ async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
         let first = &failing[0];
         assert_eq!(first.event, Some(message("failing", 0)), "{}", place.name());
         assert_eq!(first.attempts, 1);
-        assert!(first.error.as_deref().unwrap().contains("told to fail"), "{first:?}");
+        assert!(first.error.as_deref().unwrap().contains("set to fail"), "{first:?}");
         let wait = first.next_attempt.unwrap().duration_since(first.stored).unwrap();
         assert!(
             wait > hour / 2 - Duration::from_secs(10) && wait < hour + Duration::from_secs(60),
@@ -64,7 +64,7 @@ async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
         );
 
         // After the outage it need not wait for its hour.
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         assert_eq!(operator.retry_now("other").await.unwrap(), 0, "{}", place.name());
         assert_eq!(operator.retry_now("failing").await.unwrap(), 1, "{}", place.name());
         idle(&inbox).await;
@@ -78,13 +78,13 @@ async fn dead_letters_are_requeued_and_discarded_from_outside_while_workers_run(
     for place in places() {
         let inbox = place.open().await;
         let recorder = Recorder::default();
-        recorder.will(Behaviour::FailPermanently);
+        recorder.set_behaviour(Behaviour::FailPermanently);
         for session in 0..300 {
             accept(&inbox, &message(&session.to_string(), 1)).await;
         }
         let workers = inbox.deliver_to(recorder.clone()).start();
         idle(&inbox).await;
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         recorder.forget();
         let operator = operate(&place).await;
         let some = operator.dead_letters(0, 3).await.unwrap();
@@ -254,14 +254,14 @@ async fn a_discarded_event_is_not_delivered_and_its_session_goes_on() {
     for place in places() {
         let inbox = place.open().await;
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Fail);
+        recorder.set_behaviour(Behaviour::Fail);
         for number in 0..3 {
             accept(&inbox, &message("s", number)).await;
         }
         let hour = Duration::from_secs(3600);
         let workers = inbox.deliver_to(recorder.clone()).backoff(hour, hour).start();
         until("it has failed", async || inbox.stats().await.unwrap().retrying == 1).await;
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         recorder.forget();
         let operator = operate(&place).await;
         let first = operator.pending(&Filter::all().page(0, 1)).await.unwrap().remove(0);

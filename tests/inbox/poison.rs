@@ -61,14 +61,14 @@ async fn a_suspect_runs_alone_at_first() {
         accept(&inbox, &message(&session.to_string(), 1)).await;
     }
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let _workers = inbox.deliver_to(recorder.clone()).start();
     recorder.called(1).await;
     sleep(Duration::from_millis(90)).await;
     let sessions: Vec<String> = recorder.events().into_iter().map(|event| event.session_id).collect();
     assert_eq!(sessions, ["poison"]);
     recorder.called(11).await;
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     idle(&inbox).await;
 }
@@ -131,11 +131,11 @@ async fn suspects_hold_up_others_for_a_bounded_time() {
     }
     accept(&inbox, &message("other", 1)).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let _workers = inbox.deliver_to(recorder.clone()).start();
     sleep(Duration::from_millis(2300)).await;
     assert!(recorder.events().iter().any(|event| event.session_id == "other"));
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     idle(&inbox).await;
 }
@@ -146,7 +146,7 @@ async fn the_end_of_a_process_that_drains_is_no_events_fault() {
     let inbox = Inbox::over(memory.clone());
     accept(&inbox, &message("s", 1)).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let workers = inbox.deliver_to(recorder.clone()).start();
     recorder.called(1).await;
     assert_eq!(memory.state().running.len(), 1);

@@ -51,7 +51,7 @@ async fn a_dead_letter_is_reported_also_when_the_reply_to_its_record_is_lost() {
     let memory = Memory::default();
     let inbox = Inbox::over(memory.clone());
     let recorder = Recorder::default();
-    recorder.will(Behaviour::FailPermanently);
+    recorder.set_behaviour(Behaviour::FailPermanently);
     for session in 0..10 {
         memory.will(Mood::LoseReply);
         accept(&inbox, &message(&session.to_string(), 1)).await;
@@ -69,7 +69,7 @@ async fn a_dead_letter_is_reported_before_it_is_recorded() {
     let memory = Memory::default();
     let inbox = Inbox::over(memory.clone());
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     accept(&inbox, &message("s", 1)).await;
     let _workers = inbox.deliver_to(recorder.clone()).attempts(1).timeout(Duration::from_secs(5)).start();
     recorder.called(1).await;

@@ -151,7 +151,7 @@ async fn a_session_is_delivered_in_order_and_one_after_another() {
             }
         }
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         let workers = deliver(&inbox, &recorder);
         recorder.called(3).await;
         // Each session's first one stalls, and no other begins meanwhile.
@@ -165,7 +165,7 @@ async fn a_session_is_delivered_in_order_and_one_after_another() {
         assert!(stats.oldest.is_some());
         assert_eq!(recorder.events().iter().map(number).collect::<Vec<_>>(), [0, 0, 0]);
 
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         recorder.release();
         idle(&inbox).await;
         for session in ["a", "b", "c"] {
@@ -182,13 +182,13 @@ async fn a_failure_is_tried_again_and_holds_back_its_own_session_alone() {
         for behaviour in [Behaviour::Fail, Behaviour::Unavailable, Behaviour::Panic, Behaviour::PanicLater] {
             let session = format!("{behaviour:?}");
             let recorder = Recorder::default();
-            recorder.will(behaviour);
+            recorder.set_behaviour(behaviour);
             accept(&inbox, &message(&session, 1)).await;
             accept(&inbox, &message(&session, 2)).await;
             let wait = Duration::from_millis(300);
             let workers = inbox.deliver_to(recorder.clone()).backoff(wait, wait).start();
             recorder.called(1).await;
-            recorder.will(Behaviour::Succeed);
+            recorder.set_behaviour(Behaviour::Succeed);
             until("it is retrying", async || {
                 let stats = inbox.stats().await.unwrap();
                 (stats.retrying, stats.waiting) == (1, 1) || recorder.events().len() > 1
@@ -213,11 +213,11 @@ async fn what_fails_too_often_or_for_good_becomes_a_dead_letter() {
             [(Behaviour::Fail, "a", 3), (Behaviour::FailPermanently, "b", 1), (Behaviour::Panic, "c", 3)]
         {
             recorder.forget();
-            recorder.will(behaviour);
+            recorder.set_behaviour(behaviour);
             accept(&inbox, &message(session, 1)).await;
             let workers = deliver(&inbox, &recorder);
             idle(&inbox).await;
-            recorder.will(Behaviour::Succeed);
+            recorder.set_behaviour(Behaviour::Succeed);
             accept(&inbox, &message(session, 2)).await;
             idle(&inbox).await;
             let tries = std::iter::repeat_n(1, attempts).chain([2]).collect::<Vec<_>>();
@@ -245,12 +245,12 @@ async fn a_drain_finishes_what_runs_and_leaves_the_rest_in_order() {
             accept(&inbox, &message("b", number)).await;
         }
         let recorder = Recorder::default();
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         let workers = inbox.deliver_to(recorder.clone()).start();
         recorder.called(2).await;
         let draining = tokio::spawn(workers.drain());
         tokio::task::yield_now().await;
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         recorder.release();
         let drained = draining.await.unwrap();
         assert_eq!(
@@ -261,7 +261,7 @@ async fn a_drain_finishes_what_runs_and_leaves_the_rest_in_order() {
         );
 
         // Handlers that do not end in time are cut off, and nothing of theirs is lost.
-        recorder.will(Behaviour::Stall);
+        recorder.set_behaviour(Behaviour::Stall);
         let workers = inbox.deliver_to(recorder.clone()).grace(Duration::ZERO).start();
         recorder.called(4).await;
         let drained = workers.drain().await;
@@ -274,7 +274,7 @@ async fn a_drain_finishes_what_runs_and_leaves_the_rest_in_order() {
         drop(inbox);
 
         let inbox = place.open().await;
-        recorder.will(Behaviour::Succeed);
+        recorder.set_behaviour(Behaviour::Succeed);
         drop(deliver(&inbox, &recorder));
         idle(&inbox).await;
         for session in ["a", "b"] {

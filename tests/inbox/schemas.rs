@@ -229,7 +229,7 @@ async fn plans_that_were_made_for_empty_tables_do_no_harm() {
         accept(&inbox, &message("again", number)).await;
         idle(&inbox).await;
     }
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let mut senders = JoinSet::new();
     for number in 0..1000 {
         let inbox = inbox.clone();
@@ -238,7 +238,7 @@ async fn plans_that_were_made_for_empty_tables_do_no_harm() {
     senders.join_all().await;
     recorder.called(9 + 8).await;
     assert_eq!(inbox.stats().await.unwrap().running, 8, "no more than may run");
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     idle(&inbox).await;
     assert_eq!(recorder.calls().len(), 9 + 1000);
@@ -315,11 +315,11 @@ async fn counts_are_those_of_the_tables() {
     for number in 0..30 {
         accept(&inbox, &message(&format!("s{}", number % 7), number)).await;
     }
-    recorder.will(Behaviour::FailPermanently);
+    recorder.set_behaviour(Behaviour::FailPermanently);
     let workers = deliver(&inbox, &recorder);
     idle(&inbox).await;
     assert_eq!(inbox.requeue_all(&Filter::session(1_400_000_000, "s3")).await.unwrap(), 4);
-    recorder.will(Behaviour::Fail);
+    recorder.set_behaviour(Behaviour::Fail);
     for number in 30..40 {
         accept(&inbox, &message("fails", number)).await;
     }

@@ -202,12 +202,12 @@ async fn large_events_are_counted_and_delivered_by_several_claims() {
     let bytes = inbox.stats().await.unwrap().bytes;
     assert!((73_728_000..74_000_000).contains(&bytes), "{bytes}");
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let workers = inbox.deliver_to(recorder.clone()).start();
     // Each lane brings one event at a time, and a claim eight lanes; the next one brings the next ones.
     recorder.called(40).await;
     assert_eq!(inbox.stats().await.unwrap().running, 40);
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     idle(&inbox).await;
     assert_eq!(inbox.stats().await.unwrap().bytes, 0);

@@ -50,7 +50,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// An element of a documented type, some of whose fields hold anything.
 fn any_element() -> impl Strategy<Value = Value> {
-    (select(&ELEMENT_TYPES[..]), vec((any::<prop::sample::Index>(), any_json()), 0..4)).prop_map(
+    (select(ELEMENT_TYPES), vec((any::<prop::sample::Index>(), any_json()), 0..4)).prop_map(
         |(name, changes)| {
             let mut element = testing::element(name);
             let fields = element["MsgContent"].as_object_mut().unwrap();
@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn no_damaged_event_does_harm(name in any_name(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut body = testing::event(&name).elements(ELEMENT_TYPES.map(testing::element)).to_string().into_bytes();
+        let mut body = testing::event(&name).elements(ELEMENT_TYPES.iter().copied().map(testing::element)).to_string().into_bytes();
         let at = at.index(body.len());
         body[at] = byte;
         checks::event(&body);
