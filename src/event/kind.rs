@@ -239,6 +239,7 @@ impl Event {
         }
     }
 
+    #[allow(clippy::wrong_self_convention)] // named for its field
     pub(super) fn from_agent_id(&self) -> &Option<String> {
         if let EventKind::Transfer(transfer) = &self.kind {
             &transfer.from_agent_id

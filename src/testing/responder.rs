@@ -71,7 +71,7 @@ impl Default for TestResponder {
 
 impl TestResponder {
     /// Sets how it behaves before it answers: it can fail, panic or stall instead.
-    pub fn will(&self, behaviour: Behaviour) {
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
         self.state().behaviour = behaviour;
     }
 

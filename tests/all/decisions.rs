@@ -205,18 +205,18 @@ async fn ai_provider_is_sent_only_with_an_acknowledgement() {
     {
         let responder = responder();
         let webhook = webhook(&responder);
-        webhook.handler().will(behaviour);
+        webhook.handler().set_behaviour(behaviour);
         let answer = respond(&webhook, &message()).await;
         assert!(answer.code == code && !answer.body.contains("AIProvider"), "{answer:?}");
 
         // The failure is not kept back by a decision that takes long.
-        responder.will(Behaviour::Stall);
+        responder.set_behaviour(Behaviour::Stall);
         assert_eq!(respond(&webhook, &message()).await.code, code);
     }
     // A handler that is acknowledged at the deadline is acknowledged with the decision.
     let responder = responder();
     let webhook = webhook(&responder);
-    webhook.handler().will(Behaviour::Stall);
+    webhook.handler().set_behaviour(Behaviour::Stall);
     assert!(respond(&webhook, &message()).await.body.ends_with(r#""AIProvider":1}"#));
     webhook.handler().release();
     assert!(webhook.drained(LONG).await);
@@ -226,7 +226,7 @@ async fn ai_provider_is_sent_only_with_an_acknowledgement() {
 async fn a_decision_that_fails_is_replaced_by_its_fallback() {
     for behaviour in [Behaviour::Fail, Behaviour::Panic, Behaviour::PanicLater, Behaviour::Stall] {
         let responder = responder();
-        responder.will(behaviour);
+        responder.set_behaviour(behaviour);
         let webhook = webhook(&responder);
         let changed = webhook.clone().fallbacks(
             Fallbacks::default()
@@ -265,7 +265,7 @@ async fn a_decision_that_fails_is_replaced_by_its_fallback() {
 async fn at_overload_the_fallback_is_sent_and_events_are_refused() {
     let responder = responder();
     let webhook = webhook(&responder).max_in_flight(1);
-    responder.will(Behaviour::Stall);
+    responder.set_behaviour(Behaviour::Stall);
     let first = tokio::spawn(webhook.handle(ask("ChatBot.OnAssignHuman", "{}x").request()));
     assert_eq!(any_answer(first.await.unwrap()).await.code, 40008);
     let body = r#"{"SessionId":"s"}"#;
@@ -318,9 +318,9 @@ async fn a_request_that_is_delivered_again_is_decided_again() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_disconnects_ends_the_decision_and_not_the_handler() {
     let responder = responder();
-    responder.will(Behaviour::Stall);
+    responder.set_behaviour(Behaviour::Stall);
     let webhook = webhook(&responder);
-    webhook.handler().will(Behaviour::Stall);
+    webhook.handler().set_behaviour(Behaviour::Stall);
     let caller = tokio::spawn(webhook.handle(message().request()));
     responder.asked(1).await;
     webhook.handler().called(1).await;

@@ -3,8 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tencent_desk_webhook::Event;
-use tencent_desk_webhook::event::{CustomElem, Element, EventKind, Message, Src, Visibility};
+use tencent_desk_webhook::event::{CustomElem, DeskMessage, Element, EventKind, Message, Src, Visibility};
+use tencent_desk_webhook::{Event, event};
 
 use crate::support::{deliver, event_json};
 
@@ -294,4 +294,38 @@ fn desks_messages_survive_half_an_emoji_and_numbers_beyond_f64() {
         assert_eq!(message.text().as_deref(), Some("cut \u{FFFD}"), "{data}");
         assert_eq!(Element::Custom(custom).text().as_deref(), Some("cut \u{FFFD}"), "{data}");
     }
+}
+
+#[test]
+fn each_src_has_its_number() {
+    for (plugin, marker) in [("customerServicePlugin", 0), ("chatbotPlugin", 1)] {
+        for src in -1..=40 {
+            let message = DeskMessage::parse(&json!({plugin: marker, "src": src}).to_string()).unwrap();
+            assert_eq!(message.src.code(), src, "{plugin}");
+        }
+    }
+}
+
+/// The content of an element, as a program may store it by itself.
+#[test]
+fn the_content_of_each_element_deserializes_by_itself() {
+    fn check<T: serde::de::DeserializeOwned + serde::Serialize>(msg_type: &str) {
+        let content = tencent_desk_webhook::testing::element(msg_type)["MsgContent"].take();
+        let text: T = serde_json::from_str(&content.to_string()).unwrap();
+        let value: T = serde_json::from_value(content.clone()).unwrap();
+        assert_eq!(serde_json::to_value(text).unwrap(), content, "{msg_type}");
+        assert_eq!(serde_json::to_value(value).unwrap(), content, "{msg_type}");
+        assert!(serde_json::from_value::<T>(json!([])).is_err(), "{msg_type}");
+    }
+
+    check::<event::TextElem>("TIMTextElem");
+    check::<event::LocationElem>("TIMLocationElem");
+    check::<event::FaceElem>("TIMFaceElem");
+    check::<event::CustomElem>("TIMCustomElem");
+    check::<event::SoundElem>("TIMSoundElem");
+    check::<event::ImageElem>("TIMImageElem");
+    check::<event::FileElem>("TIMFileElem");
+    check::<event::VideoElem>("TIMVideoFileElem");
+    check::<event::RelayElem>("TIMRelayElem");
+    check::<event::StreamElem>("TIMStreamElem");
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tencent_desk_webhook::{
     Event, EventHandler, Webhook,
-    event::{EndReason, EventKind, EventName, Sender, Stage, TransferStep},
+    event::{DedupKey, EndReason, EventKind, EventName, Sender, Stage, TransferStep},
 };
 
 use crate::support::{APP, Recorder, deliver, event_json, fixture, post, send, signed, verifier};
@@ -162,6 +162,100 @@ async fn what_reads_as_absent_is_left_out() {
         "EventTime": 12, "IsContactUser": false, "Raw": body.to_string(),
     });
     assert_eq!(serde_json::to_value(event).unwrap(), expected);
+}
+
+#[test]
+fn a_name_is_a_text() {
+    for name in EventName::documented().chain([EventName::from("New.Event")]) {
+        let wire = name.as_str().to_owned();
+        assert_eq!(wire.parse::<EventName>().unwrap(), name);
+        assert_eq!(serde_json::to_value(&name).unwrap(), json!(wire));
+        assert_eq!(serde_json::from_value::<EventName>(json!(wire)).unwrap(), name);
+        assert_eq!((name.to_string(), AsRef::<str>::as_ref(&name)), (wire.clone(), wire.as_str()));
+        assert!(name == *wire && name == wire.as_str() && name != "SessionBegin2");
+        assert_eq!(format!("{name:>40}|"), format!("{wire:>40}|"));
+    }
+}
+
+#[tokio::test]
+async fn a_category_is_that_of_the_name() {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in EventName::documented().chain([EventName::from("New.Event")]) {
+        let (method, event) = deliver(event_json(name.as_str())).await;
+        assert_eq!(event.category(), name.category());
+        assert_eq!(event.kind.category(), name.category());
+        assert_eq!(method, format!("on_{}", name.category()));
+        seen.insert(name.category().as_str());
+    }
+    assert_eq!(seen.len(), 6);
+}
+
+/// The names are stable: logs, metrics and stored JSON have them.
+#[test]
+fn each_value_has_a_name() {
+    fn check<T: std::fmt::Display + Serialize + Copy>(
+        values: &[T],
+        as_str: fn(T) -> &'static str,
+        names: &[&str],
+    ) {
+        for (value, name) in values.iter().zip(names) {
+            assert_eq!(as_str(*value), *name);
+            assert_eq!(value.to_string(), *name);
+            assert_eq!(serde_json::to_value(value).unwrap(), json!(name));
+        }
+        assert_eq!(values.len(), names.len());
+    }
+
+    check(&[Stage::ChatBot, Stage::Human], Stage::as_str, &["chat_bot", "human"]);
+    check(&[Sender::User, Sender::Robot, Sender::Agent], Sender::as_str, &["user", "robot", "agent"]);
+    let steps = [
+        TransferStep::Started,
+        TransferStep::Waiting,
+        TransferStep::Succeeded,
+        TransferStep::NoAgentOnline,
+        TransferStep::Forwarded,
+    ];
+    let names = ["started", "waiting", "succeeded", "no_agent_online", "forwarded"];
+    check(&steps, TransferStep::as_str, &names);
+    let reasons = [
+        EndReason::User,
+        EndReason::Agent,
+        EndReason::UserTimeout,
+        EndReason::AgentTimeout,
+        EndReason::LeftQueue,
+        EndReason::Unstated,
+    ];
+    let names = ["user", "agent", "user_timeout", "agent_timeout", "left_queue", "unstated"];
+    check(&reasons, EndReason::as_str, &names);
+}
+
+#[tokio::test]
+async fn a_time_is_also_milliseconds() {
+    for millis in [i64::MIN, -1, 0, 1_725_540_020_017, i64::MAX] {
+        let mut body = event_json("SessionEnd");
+        body["EventTime"] = millis.into();
+        assert_eq!(deliver(&body).await.1.time_millis(), millis);
+    }
+}
+
+#[test]
+fn a_key_comes_back_from_its_text_and_its_bytes() {
+    let key = tencent_desk_webhook::testing::event("SessionEnd").build().dedup_key();
+    let text = key.to_string();
+    assert_eq!(text.parse::<DedupKey>().unwrap(), key);
+    assert_eq!(text.to_uppercase().parse::<DedupKey>().unwrap(), key);
+    assert_eq!(DedupKey::from(*key.as_bytes()), key);
+    assert_eq!(DedupKey::try_from(&key.as_bytes()[..]).unwrap(), key);
+    assert_eq!(serde_json::to_value(key).unwrap(), json!(text));
+    assert_eq!(serde_json::from_value::<DedupKey>(json!(text)).unwrap(), key);
+    for wrong in
+        ["", "00", &text[..46], &format!("{text}00"), &text.replace(&text[..1], "g"), &"é".repeat(24)]
+    {
+        let error = wrong.parse::<DedupKey>().unwrap_err();
+        assert_eq!(error.to_string(), "a key of an event is 24 bytes, or 48 hexadecimal digits");
+        assert!(serde_json::from_value::<DedupKey>(json!(wrong)).is_err());
+    }
+    assert!(DedupKey::try_from(&[0; 23][..]).is_err());
 }
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]

@@ -184,8 +184,142 @@ fn a_scenario_is_a_whole_session() {
     assert_eq!((&twice[0], &twice[1]), (&in_order[0], &in_order[0]));
 }
 
+#[test]
+fn a_scenario_shows_how_a_session_can_go() {
+    let session = |scenario: Scenario| -> Vec<tencent_desk_webhook::Event> {
+        scenario.into_iter().map(|event| event.build()).collect()
+    };
+    for (scenario, has, lacks) in [
+        (Scenario::no_agent_online("s"), "NoAgentOnline", "Human.AgentSendMsg"),
+        (Scenario::forwarded("s"), "AgentForward", "NoAgentOnline"),
+        (Scenario::user_timeout("s"), "SessionUserTimeoutEnd", "Human.UserSendMsg"),
+        (Scenario::agent_timeout("s"), "SessionAgentTimeoutEnd", "SessionAgentEnd"),
+        (Scenario::left_queue("s"), "SessionPendingAutoFinishEnd", "TransferToHumanSuccess"),
+    ] {
+        let events = session(scenario);
+        assert_eq!(events.iter().filter(|event| event.name == has).count(), 1, "{has}");
+        assert!(events.iter().all(|event| event.name != lacks && event.session_id == "s"), "{has}");
+        assert!(events.windows(2).all(|pair| pair[0].time <= pair[1].time), "{has}");
+        let keys: BTreeSet<_> = events.iter().map(tencent_desk_webhook::Event::dedup_key).collect();
+        assert_eq!(keys.len(), events.len(), "{has}");
+        let silence = events.windows(2).map(|pair| pair[1].time_millis() - pair[0].time_millis()).max();
+        let times_out = has.contains("Timeout") || has.contains("Pending");
+        assert_eq!(silence, Some(if times_out { 600_000 } else { 1000 }), "{has}");
+    }
+    let forwarded = session(Scenario::forwarded("s"));
+    let forward = forwarded.iter().position(|event| event.name == "AgentForward").unwrap();
+    let EventKind::Transfer(transfer) = &forwarded[forward].kind else { panic!("{:?}", forwarded[forward]) };
+    assert_eq!(transfer.from_agent_id, forwarded[forward - 1].agent_id);
+    assert_ne!(transfer.from_agent_id, forwarded[forward].agent_id);
+}
+
+#[test]
+fn a_scenario_takes_gaps_and_further_events() {
+    let gaps = [0, 350, 7000].map(std::time::Duration::from_millis);
+    let plain = Scenario::new("s").gaps(gaps);
+    let times: Vec<i64> = plain.clone().into_iter().map(|event| event.build().time_millis()).collect();
+    let between: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(between[..5], [0, 350, 7000, 0, 350]);
+
+    let count = times.len();
+    for place in [0, 3, count, 1000] {
+        let events: Vec<_> = plain
+            .clone()
+            .insert(place, testing::event("New.Event"))
+            .insert(1000, testing::event("Human.UserSendMsg"))
+            .into_iter()
+            .map(|event| event.build())
+            .collect();
+        let inserted = &events[place.min(count)];
+        assert_eq!((inserted.name.as_str(), inserted.session_id.as_str()), ("New.Event", "s"));
+        assert!(events.windows(2).all(|pair| pair[0].time <= pair[1].time));
+        let keys: BTreeSet<_> = events.iter().map(tencent_desk_webhook::Event::dedup_key).collect();
+        assert_eq!(keys.len(), count + 2);
+    }
+}
+
+#[test]
+fn a_delivery_shows_its_parts() {
+    let fixture = testing::event("SessionBegin");
+    let delivery = fixture.delivery();
+    assert_eq!(delivery.body(), fixture.to_string().as_bytes());
+    assert_eq!(delivery.uri(), *delivery.request().uri());
+    assert_eq!(delivery.uri().query().unwrap(), delivery.query());
+    let elsewhere = delivery.path("https://desk.example.com/desk/callback");
+    assert_eq!(elsewhere.uri().host(), Some("desk.example.com"));
+    assert!(elsewhere.to_curl().starts_with("curl -i 'https://desk.example.com/desk/callback?SdkAppid="));
+}
+
+/// A shell and curl make of the command what `request` makes of the delivery.
+#[test]
+fn a_delivery_as_a_command_sends_the_same() {
+    use std::{
+        io::{Read as _, Write as _},
+        process::{Command, Stdio},
+    };
+
+    let curl = Command::new("curl").arg("--version").output();
+    if curl.is_err() {
+        assert!(std::env::var_os("CI").is_none(), "this test needs curl");
+        eprintln!("left out: curl is not installed");
+        return;
+    }
+    let quotes = testing::event("Human.UserSendMsg").text("it's \"here\" \\ `$HOME` @x\n%s 请问").delivery();
+    for delivery in [
+        quotes.clone().header(HeaderName::from_static("x-test"), HeaderValue::from_static("it's")),
+        quotes.method(Method::PUT),
+        Delivery::of("@file"),
+        Delivery::of(vec![0, 255, b'\'', b'\\', b'%', b'7', 0xE4]),
+    ] {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let delivery = delivery.path(format!("http://{}/desk", server.local_addr().unwrap()));
+        let mut client = Command::new("sh")
+            .arg("-c")
+            .arg(delivery.to_curl())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let serve = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
+            loop {
+                let count = stream.read(&mut buffer).unwrap();
+                received.extend_from_slice(&buffer[..count]);
+                let Some(end) = received.windows(4).position(|part| part == b"\r\n\r\n") else { continue };
+                let head = String::from_utf8(received[..end].to_vec()).unwrap();
+                let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+                if received.len() == end + 4 + length.parse::<usize>().unwrap() {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+                    return (head, received[end + 4..].to_vec());
+                }
+            }
+        });
+        let (head, body) = serve.join().unwrap();
+        assert!(client.wait().unwrap().success());
+        let request = delivery.request();
+        assert_eq!(&body, delivery.body());
+        let line = format!("{} {} HTTP/1.1", request.method(), request.uri().path_and_query().unwrap());
+        assert_eq!(head.lines().next().unwrap(), line);
+        for (name, value) in request.headers() {
+            assert!(head.contains(&format!("{name}: {}", value.to_str().unwrap())), "{head}");
+        }
+    }
+}
+
+/// Middleware of a framework puts its own body type around the answer.
+#[tokio::test]
+async fn an_error_code_is_read_from_any_body() {
+    use http_body_util::{BodyExt as _, combinators::BoxBody};
+
+    let webhook = Webhook::new(verifier(), Recorder::default());
+    let answer = webhook.handle(testing::event("SessionEnd").delivery().stale().request()).await;
+    assert_eq!(error_code(answer.map(|body| BoxBody::new(body.map_err(std::io::Error::other)))), 40103);
+    assert_eq!(error_code(http::Response::new(r#"{"ErrorCode":7}"#.to_owned())), 7);
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_recorder_tells_what_it_got() {
+async fn a_recorder_records_what_it_gets() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone()).at_deadline(AtDeadline::Refuse);
     recorder.set_behaviour(Behaviour::StallAndFail);

@@ -10,6 +10,7 @@ use crate::support::{deliver, event_json};
 enum Kind {
     Text,
     ElementText,
+    ElementId,
     Stars,
     Flag,
     Integer,
@@ -23,7 +24,9 @@ impl Kind {
         let absent = || Value::Null;
         match self {
             Self::Text => [absent(), absent(), absent(), absent(), json!("1"), absent()],
-            Self::ElementText => [absent(), absent(), json!(""), absent(), json!("1"), absent()],
+            Self::ElementText | Self::ElementId => {
+                [absent(), absent(), json!(""), absent(), json!("1"), absent()]
+            }
             Self::Stars => [absent(), absent(), absent(), absent(), json!(1), absent()],
             Self::Flag => [absent(), absent(), absent(), json!(false), json!(true), absent()],
             Self::Integer => [absent(), absent(), absent(), json!(0), json!(1), absent()],
@@ -64,11 +67,11 @@ const ELEMENTS: [(&str, &str, Kind); 60] = [
     ("TIMCustomElem", "/Ext", Kind::ElementText),
     ("TIMCustomElem", "/Sound", Kind::ElementText),
     ("TIMSoundElem", "/Url", Kind::ElementText),
-    ("TIMSoundElem", "/UUID", Kind::ElementText),
+    ("TIMSoundElem", "/UUID", Kind::ElementId),
     ("TIMSoundElem", "/Size", Kind::Integer),
     ("TIMSoundElem", "/Second", Kind::Integer),
     ("TIMSoundElem", "/Download_Flag", Kind::Integer),
-    ("TIMImageElem", "/UUID", Kind::ElementText),
+    ("TIMImageElem", "/UUID", Kind::ElementId),
     ("TIMImageElem", "/ImageFormat", Kind::Integer),
     ("TIMImageElem", "/ImageInfoArray", Kind::List),
     ("TIMImageElem", "/ImageInfoArray/0/Type", Kind::Integer),
@@ -77,18 +80,18 @@ const ELEMENTS: [(&str, &str, Kind); 60] = [
     ("TIMImageElem", "/ImageInfoArray/0/Height", Kind::Integer),
     ("TIMImageElem", "/ImageInfoArray/0/URL", Kind::ElementText),
     ("TIMFileElem", "/Url", Kind::ElementText),
-    ("TIMFileElem", "/UUID", Kind::ElementText),
+    ("TIMFileElem", "/UUID", Kind::ElementId),
     ("TIMFileElem", "/FileSize", Kind::Integer),
     ("TIMFileElem", "/FileName", Kind::ElementText),
     ("TIMFileElem", "/Download_Flag", Kind::Integer),
     ("TIMVideoFileElem", "/VideoUrl", Kind::ElementText),
-    ("TIMVideoFileElem", "/VideoUUID", Kind::ElementText),
+    ("TIMVideoFileElem", "/VideoUUID", Kind::ElementId),
     ("TIMVideoFileElem", "/VideoSize", Kind::Integer),
     ("TIMVideoFileElem", "/VideoSecond", Kind::Integer),
     ("TIMVideoFileElem", "/VideoFormat", Kind::ElementText),
     ("TIMVideoFileElem", "/VideoDownloadFlag", Kind::Integer),
     ("TIMVideoFileElem", "/ThumbUrl", Kind::ElementText),
-    ("TIMVideoFileElem", "/ThumbUUID", Kind::ElementText),
+    ("TIMVideoFileElem", "/ThumbUUID", Kind::ElementId),
     ("TIMVideoFileElem", "/ThumbSize", Kind::Integer),
     ("TIMVideoFileElem", "/ThumbWidth", Kind::Integer),
     ("TIMVideoFileElem", "/ThumbHeight", Kind::Integer),
@@ -99,20 +102,20 @@ const ELEMENTS: [(&str, &str, Kind); 60] = [
     ("TIMRelayElem", "/CompatibleText", Kind::ElementText),
     ("TIMRelayElem", "/AbstractList", Kind::List),
     ("TIMRelayElem", "/MsgList", Kind::List),
-    ("TIMRelayElem", "/MsgList/0/From_Account", Kind::ElementText),
-    ("TIMRelayElem", "/MsgList/0/GroupId", Kind::ElementText),
+    ("TIMRelayElem", "/MsgList/0/From_Account", Kind::ElementId),
+    ("TIMRelayElem", "/MsgList/0/GroupId", Kind::ElementId),
     ("TIMRelayElem", "/MsgList/0/MsgSeq", Kind::Integer),
     ("TIMRelayElem", "/MsgList/0/MsgRandom", Kind::Integer),
     ("TIMRelayElem", "/MsgList/0/MsgTimeStamp", Kind::Integer),
     ("TIMRelayElem", "/MsgList/0/MsgBody", Kind::List),
-    ("TIMRelayElem", "/JsonMsgKey", Kind::ElementText),
+    ("TIMRelayElem", "/JsonMsgKey", Kind::ElementId),
     ("TIMStreamElem", "/CompatibleText", Kind::ElementText),
     ("TIMStreamElem", "/Chunks", Kind::List),
     ("TIMStreamElem", "/Chunks/0/EventType", Kind::ElementText),
     ("TIMStreamElem", "/Chunks/0/Markdown", Kind::ElementText),
     ("TIMStreamElem", "/Chunks/0/IsLast", Kind::Flag),
     ("TIMStreamElem", "/Chunks/0/Index", Kind::Integer),
-    ("TIMStreamElem", "/StreamMsgID", Kind::ElementText),
+    ("TIMStreamElem", "/StreamMsgID", Kind::ElementId),
 ];
 
 #[tokio::test]
@@ -174,6 +177,63 @@ async fn an_id_may_be_a_number() {
             assert_eq!(reads_as(name, &sent).await, read, "{name}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_id_inside_an_element_may_be_a_number() {
+    let ids = ELEMENTS.into_iter().filter(|(_, _, kind)| matches!(kind, Kind::ElementId));
+    assert_eq!(ids.clone().count(), 9);
+    for (msg_type, way, _) in ids {
+        for (sent, read) in
+            [(json!(517), "517"), (json!(-1), "-1"), (json!(u64::MAX), "18446744073709551615")]
+        {
+            let mut element = testing::element(msg_type);
+            let way = format!("/MsgContent{way}");
+            let (parent, name) = way.rsplit_once('/').unwrap();
+            element.pointer_mut(parent).unwrap()[name] = sent;
+            let (_, event) = deliver(testing::event("Human.UserSendMsg").elements([element])).await;
+            let got = serde_json::to_value(event).unwrap()["MsgBody"][0].pointer(&way).cloned();
+            assert_eq!(got, Some(json!(read)), "{msg_type} {way}");
+        }
+    }
+}
+
+/// With `serde_json/arbitrary_precision`, which any crate of a program can enable, serde_json gives fractional and large numbers as
+/// objects of this form.
+#[tokio::test]
+async fn a_number_may_come_with_its_digits() {
+    let number = |digits: &str| json!({"$serde_json::private::Number": digits});
+    let mut element = testing::element("TIMLocationElem");
+    element["MsgContent"]["Latitude"] = number("29.340656774469956");
+    element["MsgContent"]["Longitude"] = number("1e999");
+    element["MsgContent"]["Desc"] = number("1.5");
+    let fixture = testing::event("SatisfactionSelected")
+        .elements([element])
+        .field("SatisfactionSelected", number("4.0"))
+        .field("IsContactUser", number("1.5"))
+        .field("MsgKey", json!({"$serde_json::private::Number": [{"deep": 1}], "more": 2}))
+        .field("CloudCustomData", json!({"other": "1.5"}));
+    let (_, event) = deliver(&fixture).await;
+    let read = serde_json::to_value(&event).unwrap();
+    let content = &read["MsgBody"][0]["MsgContent"];
+    assert_eq!(content["Latitude"].to_string(), "29.340656774469956");
+    assert_eq!((&content["Longitude"], &content["Desc"]), (&json!(null), &json!(null)));
+    assert_eq!(read["SatisfactionSelected"], json!(4));
+    for absent in ["IsContactUser", "MsgKey", "CloudCustomData"] {
+        assert_eq!(read[absent], json!(null), "{absent}");
+    }
+
+    // In place of an object it is none.
+    let mut element = testing::element("TIMImageElem");
+    element["MsgContent"]["ImageInfoArray"] = json!([number("1.5"), {"Size": 1}]);
+    let (_, event) = deliver(testing::event("Human.UserSendMsg").elements([element])).await;
+    let images = &serde_json::to_value(&event).unwrap()["MsgBody"][0]["MsgContent"]["ImageInfoArray"];
+    assert_eq!(*images, json!([{"Size": 1}]));
+
+    // Nested as deeply as unknown values may be.
+    let nested = format!("{}1{}", r#"{"$serde_json::private::Number":"#.repeat(500), "}".repeat(500));
+    let body = event_json("SessionBegin").to_string().replacen('{', &format!(r#"{{"AgentId":{nested},"#), 1);
+    assert_eq!(deliver(&body).await.1.agent_id, None);
 }
 
 #[tokio::test]

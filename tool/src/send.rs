@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ struct Content {
     #[arg(long, value_name = "NUMBER")]
     stars: Option<u8>,
     /// A sample of an element in MsgBody; can be repeated
-    #[arg(long, value_name = "TYPE", value_parser = ELEMENT_TYPES)]
+    #[arg(long, value_name = "TYPE", value_parser = PossibleValuesParser::new(ELEMENT_TYPES))]
     element: Vec<String>,
     /// Set any field: Name=value, Name:=JSON, or /path/to/name=value. A value that reads as JSON is JSON, except in fields that
     /// the vendor documents as text

@@ -17,6 +17,13 @@ pub fn shapes(size: usize) -> Vec<(String, Bytes)> {
         ("one text", format!("[{}]", text("x".repeat(room)))),
         ("one text of escapes", format!("[{}]", text("\\n".repeat(room / 2)))),
         ("texts", fill("[", &text(String::new()), "]", room)),
+        ("one text of half emojis", format!("[{}]", text("\\ud83d".repeat(room / 6)))),
+        ("texts with half an emoji", fill("[", &text("\\ud83d".to_owned()), "]", room)),
+        (
+            "unknown elements with half an emoji",
+            fill("[", r#"{"MsgType":"N","MsgContent":{"":"\ude00"}}"#, "]", room),
+        ),
+        ("unknown numbers beyond f64", unknown("1e999")),
         ("elements without content", fill("[", r#"{"MsgType":"TIMVideoFileElem"}"#, "]", room)),
         ("empty objects", fill("[", "{}", "]", room)),
         ("zeros", fill("[", "0", "]", room)),
@@ -34,6 +41,14 @@ pub fn shapes(size: usize) -> Vec<(String, Bytes)> {
         ("unknown texts", unknown(r#""""#)),
         ("unknown members", format!(r#"[{{"MsgType":"New","MsgContent":{{{members}}}}}]"#)),
         ("unknown elements", fill("[", r#"{"MsgType":"N","MsgContent":{"":0}}"#, "]", room)),
+        (
+            "a type twice",
+            fill("[", r#"{"MsgType":"New","MsgType":"TIMTextElem","MsgContent":{}}"#, "]", room),
+        ),
+        (
+            "a type twice behind its content",
+            fill("[", r#"{"MsgContent":{},"MsgType":"New","MsgType":"TIMTextElem"}"#, "]", room),
+        ),
         (
             "a content twice",
             fill("[", r#"{"MsgType":"TIMTextElem","MsgContent":0,"MsgContent":{}}"#, "]", room),

@@ -137,7 +137,7 @@ struct ContentSeed<'b, 'n> {
     budget: &'b mut Budget,
 }
 
-/// The documented types of elements.
+/// The documented types of elements that nest nothing.
 macro_rules! elements {
     ($($name:literal => $element:ident,)*) => {
         impl<'de> DeserializeSeed<'de> for ContentSeed<'_, '_> {
@@ -145,22 +145,18 @@ macro_rules! elements {
 
             fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Element>, D::Error> {
                 let Self { name, budget } = self;
-                let is_relay = name == RELAY;
-                if is_relay && !budget.enter_relay() {
-                    IgnoredAny::deserialize(deserializer)?;
-                    return Ok(None);
-                }
-                let element = match name {
+                Ok(match name {
                     $($name => Content::read(deserializer, budget)?.0.map(Element::$element),)*
+                    RELAY if budget.enter_relay() => {
+                        let relay = Content::read(deserializer, budget)?.0.map(Element::Relay);
+                        budget.leave_relay();
+                        relay
+                    }
                     _ => {
                         IgnoredAny::deserialize(deserializer)?;
                         None
                     }
-                };
-                if is_relay {
-                    budget.leave_relay();
-                }
-                Ok(element)
+                })
             }
         }
 
@@ -168,6 +164,7 @@ macro_rules! elements {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
                     $(Self::$element(content) => write(serializer, $name, content),)*
+                    Self::Relay(content) => write(serializer, RELAY, content),
                     Self::Unknown(json) => json.serialize(serializer),
                 }
             }
@@ -185,10 +182,9 @@ elements! {
     "TIMFileElem" => File,
     "TIMVideoFileElem" => Video,
     "TIMStreamElem" => Stream,
-    "TIMRelayElem" => Relay,
 }
 
-/// Counts as a level of nesting.
+/// The one type that can nest.
 const RELAY: &str = "TIMRelayElem";
 
 /// From JSON text alone: what is cut out of it is borrowed.

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    convert::Infallible,
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -16,10 +17,11 @@ use super::{
     budget::{Budget, Reading},
     element::Elements,
     error::ParseError,
-    lenient::{Flag, Id, Stars, Text, value},
-    member::Name,
+    lenient::value,
+    member::NameSeed,
     mend::mend,
     object::{Object, write},
+    scalar::{Flag, Id, Stars, Text},
 };
 use crate::event::{Event, EventKind, EventName, OtherFields};
 
@@ -43,23 +45,46 @@ macro_rules! fields {
             other: OtherFields,
         }
 
+        #[allow(non_camel_case_types)]
+        pub(crate) enum Member {
+            command,
+            session_id,
+            name,
+            time,
+            $($field,)*
+            $($own,)*
+        }
+
         impl<'de> Object<'de> for Fields {
-            fn read_member<A: MapAccess<'de>>(
+            type Member = Member;
+
+            fn member(name: &str) -> Option<Member> {
+                Some(match name {
+                    "CallbackCommand" => Member::command,
+                    "SessionId" => Member::session_id,
+                    "Event" => Member::name,
+                    "EventTime" => Member::time,
+                    $($name => Member::$field,)*
+                    $($own_name => Member::$own,)*
+                    _ => return None,
+                })
+            }
+
+            fn read<A: MapAccess<'de>>(
                 &mut self,
-                name: &str,
+                member: Member,
                 map: &mut A,
                 budget: &mut Budget,
-            ) -> Result<bool, A::Error> {
-                match name {
-                    "CallbackCommand" => self.command = text(map, budget)?.map(command),
-                    "SessionId" => self.session_id = value(map, budget)?,
-                    "Event" => self.name = text(map, budget)?.map(|name| EventName::from(&*name)),
-                    "EventTime" => self.time = value(map, budget)?,
-                    $($name => self.$field = value(map, budget)?,)*
-                    $($own_name => self.other.$own = value::<$own_reader, _>(map, budget)?.0,)*
-                    _ => return Ok(false),
+            ) -> Result<(), A::Error> {
+                match member {
+                    Member::command => self.command = text(map, budget)?.map(command),
+                    Member::session_id => self.session_id = value(map, budget)?,
+                    Member::name => self.name = text(map, budget)?.map(|name| EventName::from(&*name)),
+                    Member::time => self.time = value(map, budget)?,
+                    $(Member::$field => self.$field = value(map, budget)?,)*
+                    $(Member::$own => self.other.$own = value::<$own_reader, _>(map, budget)?.0,)*
                 }
-                Ok(true)
+                Ok(())
             }
         }
 
@@ -209,26 +234,44 @@ impl<'de, T: Object<'de>> Visitor<'de> for BodyVisitor<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { fields, more, budget } = self;
-        while let Some(Name(name)) = map.next_key()? {
-            let is_known =
-                more.read_member(&name, &mut map, budget)? || fields.read_member(&name, &mut map, budget)?;
-            if !is_known {
-                map.next_value::<IgnoredAny>()?;
+        let named = |name: &str| match T::member(name) {
+            Some(member) => Name::More(member),
+            None => Fields::member(name).map_or(Name::Unknown, Name::Field),
+        };
+        while let Some(name) = map.next_key_seed(NameSeed(named))? {
+            match name {
+                Name::Field(member) => fields.read(member, &mut map, budget)?,
+                Name::More(member) => more.read(member, &mut map, budget)?,
+                Name::Unknown => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(())
     }
 }
 
+enum Name<M> {
+    Field(Member),
+    More(M),
+    Unknown,
+}
+
 /// No members.
 impl<'de> Object<'de> for () {
-    fn read_member<A: MapAccess<'de>>(
+    type Member = Infallible;
+
+    fn member(_: &str) -> Option<Infallible> {
+        None
+    }
+
+    fn read<A: MapAccess<'de>>(
         &mut self,
-        _: &str,
+        member: Infallible,
         _: &mut A,
         _: &mut Budget,
-    ) -> Result<bool, A::Error> {
-        Ok(false)
+    ) -> Result<(), A::Error> {
+        match member {}
     }
 }
 

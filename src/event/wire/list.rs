@@ -4,12 +4,12 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{SeqAccess, Visitor},
 };
 
 use super::{
     budget::{Budget, push},
-    lenient::{Lenient, Seed, otherwise, skip_items, skip_members},
+    lenient::{Lenient, Seed, otherwise, skip_items},
 };
 
 /// Anything but a list reads as an empty one.
@@ -54,14 +54,5 @@ where
         Ok(list)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<T>, A::Error> {
-        skip_members(&mut map)?;
-        Ok(Vec::new())
-    }
-
-    fn visit_unit<E>(self) -> Result<Vec<T>, E> {
-        Ok(Vec::new())
-    }
-
-    otherwise!(Vec::new());
+    otherwise!(Vec::new(); bool i64 u64 f64 str unit map);
 }

@@ -1,32 +1,31 @@
 //! The names of members.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::Visitor};
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, Visitor},
+};
 
-/// The name of a member, borrowed where it can be.
-pub(super) struct Name<'de>(pub(super) Cow<'de, str>);
+/// Reads a name as what the function makes of it, so that no name is copied.
+pub(super) struct NameSeed<F>(pub(super) F);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
+impl<'de, T, F: Fn(&str) -> T> DeserializeSeed<'de> for NameSeed<F> {
+    type Value = T;
 
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
+impl<T, F: Fn(&str) -> T> Visitor<'_> for NameSeed<F> {
+    type Value = T;
 
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(name))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
 
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(name.to_owned()))
-            }
-        }
-
-        deserializer.deserialize_str(NameVisitor).map(Self)
+    fn visit_str<E>(self, name: &str) -> Result<T, E> {
+        Ok(self.0(name))
     }
 }

@@ -11,6 +11,8 @@ mod element;
 
 mod lenient;
 
+mod scalar;
+
 mod list;
 
 mod member;
@@ -27,14 +29,15 @@ mod variables;
 
 mod error;
 
-// For the tables of names, which stand beside the structs that they are about.
 pub(super) use self::unknown::weigh;
+// The tables of names stand beside the structs that they are about.
 pub(crate) use self::{
     budget::Budget,
     error::ParseError,
     fields::{BYTE_ORDER_MARK, COMMAND, Fields, Origin, read_object},
-    lenient::{ElementId, Id, Text, value},
+    lenient::value,
     mend::mend,
-    object::{Object, deserialize, object, read, write},
+    object::{Object, deserialize, members, object, read, write},
+    scalar::{ElementId, Id, Text},
     variables::Variables,
 };

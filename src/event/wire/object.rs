@@ -4,26 +4,33 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::Value;
 
 use super::{
     budget::Budget,
-    lenient::{ARBITRARY_NUMBER, Lenient, otherwise, skip_items, skip_members},
-    member::Name,
+    lenient::{Lenient, otherwise, skip_members},
+    member::NameSeed,
+    scalar::ARBITRARY_NUMBER,
 };
 
 /// An object that is read member by member. If a name occurs twice, the last value counts.
 pub(crate) trait Object<'de>: Default {
-    /// Reads the value of the member `name`. Returns `false`, with the value unread, if no member has that name.
-    fn read_member<A: MapAccess<'de>>(
+    /// One of the members that it has.
+    type Member;
+
+    /// The member of this name.
+    fn member(name: &str) -> Option<Self::Member>;
+
+    /// Reads the value of a member.
+    fn read<A: MapAccess<'de>>(
         &mut self,
-        name: &str,
+        member: Self::Member,
         map: &mut A,
         budget: &mut Budget,
-    ) -> Result<bool, A::Error>;
+    ) -> Result<(), A::Error>;
 }
 
 impl<'de, T: Object<'de>> Lenient<'de> for Option<T> {
@@ -55,49 +62,84 @@ impl<'de, T: Object<'de>> Visitor<'de> for ObjectVisitor<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
         let mut object = T::default();
-        while let Some(Name(name)) = map.next_key()? {
-            if object.read_member(&name, &mut map, self.budget)? {
-                continue;
-            }
-            map.next_value::<IgnoredAny>()?;
-            if name == ARBITRARY_NUMBER {
-                skip_members(&mut map)?;
-                return Ok(None);
+        while let Some(name) = map.next_key_seed(NameSeed(named::<T>))? {
+            match name {
+                Name::Member(member) => object.read(member, &mut map, self.budget)?,
+                Name::Number => {
+                    map.next_value::<IgnoredAny>()?;
+                    skip_members(&mut map)?;
+                    return Ok(None);
+                }
+                Name::Unknown => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(Some(object))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Option<T>, A::Error> {
-        skip_items(&mut items)?;
-        Ok(None)
     }
 
     fn visit_unit<E>(self) -> Result<Option<T>, E> {
         Ok(self.null)
     }
 
-    otherwise!(None);
+    otherwise!(None; bool i64 u64 f64 str seq);
 }
 
-/// Reads and writes a struct by the names that its fields have on the wire. A field can name a [reader](super::lenient) that is not
-/// that of its own type. What is absent is not written.
+enum Name<M> {
+    Member(M),
+    /// It is a number instead of an object.
+    Number,
+    Unknown,
+}
+
+fn named<'de, T: Object<'de>>(name: &str) -> Name<T::Member> {
+    match T::member(name) {
+        Some(member) => Name::Member(member),
+        None if name == ARBITRARY_NUMBER => Name::Number,
+        None => Name::Unknown,
+    }
+}
+
+/// Reads a struct by the names that its fields have on the wire. A field can name a [reader](super::lenient) that is not that of its
+/// own type.
+macro_rules! members {
+    ($object:ident { $($name:literal => $field:ident $(: $reader:ident)?),* $(,)? }) => {
+        const _: () = {
+            #[allow(non_camel_case_types)]
+            pub(crate) enum Member {
+                $($field,)*
+            }
+
+            impl<'de> $crate::event::wire::Object<'de> for $object {
+                type Member = Member;
+
+                fn member(name: &str) -> Option<Member> {
+                    match name {
+                        $($name => Some(Member::$field),)*
+                        _ => None,
+                    }
+                }
+
+                fn read<A: serde::de::MapAccess<'de>>(
+                    &mut self,
+                    member: Member,
+                    map: &mut A,
+                    budget: &mut $crate::event::wire::Budget,
+                ) -> Result<(), A::Error> {
+                    match member {
+                        $(Member::$field => self.$field = $crate::event::wire::read!(map, budget $(, $reader)?),)*
+                    }
+                    Ok(())
+                }
+            }
+        };
+    };
+}
+
+/// Reads and writes a struct as [`members`] reads it. What is absent is not written.
 macro_rules! object {
     ($object:ident { $($name:literal => $field:ident $(: $reader:ident)?),* $(,)? }) => {
-        impl<'de> $crate::event::wire::Object<'de> for $object {
-            fn read_member<A: serde::de::MapAccess<'de>>(
-                &mut self,
-                name: &str,
-                map: &mut A,
-                budget: &mut $crate::event::wire::Budget,
-            ) -> Result<bool, A::Error> {
-                match name {
-                    $($name => self.$field = $crate::event::wire::read!(map, budget $(, $reader)?),)*
-                    _ => return Ok(false),
-                }
-                Ok(true)
-            }
-        }
+        $crate::event::wire::members!($object { $($name => $field $(: $reader)?),* });
 
         impl<'de> serde::Deserialize<'de> for $object {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -127,7 +169,7 @@ macro_rules! read {
     };
 }
 
-pub(crate) use {object, read};
+pub(crate) use {members, object, read};
 
 /// A field that may be absent.
 pub(crate) trait Field: Serialize {

@@ -1,14 +1,12 @@
 //! An event as one JSON object, to be stored and read again: the names of its body, with what the query said and the body itself.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::MapAccess, ser::SerializeMap as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap as _};
 use serde_json::Value;
 
 use super::{
-    budget::Budget,
     error::ParseError,
     fields::{Fields, Origin},
-    lenient::{Text, value},
-    object::{Object, write},
+    object::{members, write},
 };
 use crate::event::Event;
 
@@ -26,23 +24,14 @@ impl Serialize for Event {
     }
 }
 
-/// In the body of a sender these names mean nothing.
-impl<'de> Object<'de> for Origin {
-    fn read_member<A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        map: &mut A,
-        budget: &mut Budget,
-    ) -> Result<bool, A::Error> {
-        match name {
-            "SdkAppid" => self.sdk_app_id = value(map, budget)?,
-            "RequestID" => self.request_id = value::<Text, _>(map, budget)?.0,
-            "ClientIP" => self.client_ip = value::<Text, _>(map, budget)?.0,
-            "OptPlatform" => self.platform = value::<Text, _>(map, budget)?.0,
-            "Raw" => self.raw = value::<Text, _>(map, budget)?.0,
-            _ => return Ok(false),
-        }
-        Ok(true)
+// In the body of a sender these names mean nothing.
+members! {
+    Origin {
+        "SdkAppid" => sdk_app_id,
+        "RequestID" => request_id: Text,
+        "ClientIP" => client_ip: Text,
+        "OptPlatform" => platform: Text,
+        "Raw" => raw: Text,
     }
 }
 

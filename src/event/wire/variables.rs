@@ -19,20 +19,21 @@ use super::{
 pub(crate) struct Variables(pub(crate) BTreeMap<String, String>);
 
 impl<'de> Object<'de> for Variables {
-    fn read_member<A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        map: &mut A,
-        _: &mut Budget,
-    ) -> Result<bool, A::Error> {
+    type Member = String;
+
+    fn member(name: &str) -> Option<String> {
+        Some(name.to_owned())
+    }
+
+    fn read<A: MapAccess<'de>>(&mut self, name: String, map: &mut A, _: &mut Budget) -> Result<(), A::Error> {
         let json = map.next_value::<Box<RawValue>>()?;
         let text = match json.get() {
             "null" => String::new(),
             text if text.starts_with('"') => serde_json::from_str(text).map_err(A::Error::custom)?,
             other => other.to_owned(),
         };
-        self.0.insert(name.to_owned(), text);
-        Ok(true)
+        self.0.insert(name, text);
+        Ok(())
     }
 }
 

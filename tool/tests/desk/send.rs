@@ -85,7 +85,7 @@ fn every_field_can_be_chosen() {
     assert_eq!(raw["MsgBody"][1]["MsgContent"]["UUID"], "x");
     assert_eq!(event["RequestID"], "r-1");
 
-    for element in ELEMENT_TYPES {
+    for &element in ELEMENT_TYPES {
         assert_eq!(send(&server, ["Human.UserSendMsg", "--element", element]).code, 0);
         let raw: Value = serde_json::from_str(self::event(&server)["Raw"].as_str().unwrap()).unwrap();
         assert_eq!(raw["MsgBody"][0]["MsgType"], element);
