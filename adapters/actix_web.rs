@@ -1,7 +1,7 @@
 //! The door for actix-web: [`Webhook`] is a [`Handler`], so `web::route().to(webhook)` mounts it.
 //!
-//! actix-web has the types of http 0.2, so the core is told what it looks at instead of a request of http 1. The [`Payload`] is
-//! read as the core asks for it; an extractor would read it before anything is verified.
+//! actix-web uses the types of http 0.2, so this door passes the parts of the request that the core needs instead of a request of
+//! http 1. The core reads the [`Payload`] only after verification; an extractor would read it before.
 
 use std::{
     convert::Infallible,
@@ -75,10 +75,10 @@ fn respond(answer: Answer, payload: dev::Payload) -> HttpResponse {
     response
 }
 
-/// A request's payload, as the core reads it.
+/// A request's payload as an [`http_body::Body`].
 struct Inbound<'p> {
     payload: &'p mut dev::Payload,
-    /// actix-web does not tell how much of a payload is to come.
+    /// The `Content-Length`, because a payload does not have it.
     announced: Option<u64>,
 }
 
@@ -110,8 +110,8 @@ impl Body for Inbound<'_> {
     }
 }
 
-/// The answer to a request that was not read to its end. It keeps the payload alive until it is sent: a chunked payload that
-/// is dropped before makes actix-web read it to its end, however long it is.
+/// The response to a request whose body was not read completely. It keeps the payload until it is sent: if a chunked payload is
+/// dropped earlier, actix-web reads all of it, however long it is.
 struct Outbound {
     body: Full<Bytes>,
     _payload: dev::Payload,

@@ -1,4 +1,4 @@
-//! The door for axum: [`Webhook`] is a [`Handler`], so `any(webhook)` mounts it, whatever the router's state.
+//! The door for axum: [`Webhook`] is a [`Handler`], so `any(webhook)` mounts it in a router with any state.
 
 use std::{future::Future, pin::Pin};
 
@@ -6,7 +6,7 @@ use axum::{body::Body, extract::Request, handler::Handler, response::Response};
 
 use crate::{Deliver, Webhook};
 
-/// Tells this implementation apart from axum's own for functions.
+/// Distinguishes this implementation of [`Handler`] from axum's own for functions.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Via;

@@ -19,11 +19,11 @@ use tencent_desk_webhook::Webhook;
 
 use crate::common::{DRAIN, GRACE, Settings, cannot_listen, stop_signal};
 
-// With `#[tokio::main]` handlers go on on all of tokio's threads; with `#[actix_web::main]` all would share the main one.
+// Under `#[tokio::main]`, handlers run on all of tokio's threads. Under `#[actix_web::main]`, all would share the main thread.
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
-    // Made here and not in the factory below: a worker takes its runtime with it when it shuts down.
+    // Outside the factory below: a worker's runtime ends when the worker shuts down.
     let webhook = Webhook::new(settings.verifier, settings.handler);
     let mounted = webhook.clone();
 
@@ -36,8 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .bind(&settings.listen)
     .map_err(|error| cannot_listen(&settings.listen, error))?
     .tcp_nodelay(true)
-    .client_disconnect_timeout(Duration::ZERO) // or it would read on for a second after a refusal
-    .disable_signals() // actix-web's own take Ctrl-C as an order to drop everything
+    .client_disconnect_timeout(Duration::ZERO) // otherwise it would read for another second after a refusal
+    .disable_signals() // actix-web's own handler drops all requests at Ctrl-C
     .shutdown_timeout(GRACE.as_secs());
     for address in server.addrs() {
         println!("listening on http://{address}/desk/callback");
@@ -56,8 +56,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Answers every other path. It keeps the payload until the answer is sent: actix-web would read one that is dropped before to
-/// its end, however long it is.
+/// Responds with 404 to all other paths. It keeps the payload until the response is sent: if it were dropped earlier, actix-web
+/// would read all of it, however long it is.
 async fn not_found(payload: Payload) -> HttpResponse {
     let unread = Unread { text: Some(Bytes::from_static(b"not found")), _payload: payload };
     HttpResponse::NotFound().force_close().body(unread)

@@ -93,7 +93,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     tokio::select! {
         ended = axum::serve(listener, app).with_graceful_shutdown(stop).into_future() => ended?,
-        // A client that stalls in mid-request would keep the server waiting for ever.
+        // Without this limit, the server would wait indefinitely for a client that stalls in a request.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
     if !webhook.drained(DRAIN).await {

@@ -1,10 +1,10 @@
-//! A handler that writes to the inbox's own SQLite file, each event exactly once, whatever crashes.
+//! A handler that writes to the inbox's own SQLite file. Each event takes effect exactly once, even after a crash.
 //! `cargo run --example exactly_once --features axum,sqlite`
 //!
-//! The row of the table and the record that the event is done are one transaction. It is short, and IMMEDIATE, because
-//! acceptance waits for it.
+//! One transaction writes the row and records the event as done. It is short and IMMEDIATE, because the acceptance of events waits
+//! for it.
 
-#[allow(unused)] // some of it is for the other servers
+#[allow(unused)] // the other examples use the rest
 mod common;
 
 use std::{
@@ -26,7 +26,7 @@ use crate::common::{DRAIN, Print, Settings, cannot_listen, number, stop_signal, 
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let path = variable("DESK_INBOX")?.unwrap_or_else(|| "desk.db".to_owned());
-    // The inbox first: it refuses a file that is not its own.
+    // Open the inbox first: it refuses a file that it did not create.
     let inbox = Inbox::open(&path).await.map_err(|error| format!("DESK_INBOX: {error}"))?;
     let crashes = u32::try_from(number("DESK_CRASHES", 3)?).unwrap_or(u32::MAX);
     let workers = inbox.deliver_to(Tickets::open(&path, settings.handler)?).crashes(crashes).start();
@@ -51,7 +51,7 @@ struct Tickets {
 impl Tickets {
     fn open(path: &str, print: Print) -> rusqlite::Result<Self> {
         let database = Connection::open(path)?;
-        // Checkpoints are the inbox's business.
+        // The inbox runs the checkpoints.
         database.pragma_update(None, "wal_autocheckpoint", 0)?;
         database.execute_batch(
             "CREATE TABLE IF NOT EXISTS ticket (id INTEGER PRIMARY KEY, session TEXT NOT NULL, event TEXT NOT NULL)",
@@ -63,7 +63,7 @@ impl Tickets {
 #[async_trait]
 impl EventHandler for Tickets {
     async fn on_event(&self, event: &Event) -> HandlerResult {
-        // It does not cross `spawn_blocking`, so it is taken before.
+        // Get the receipt here, because it is not available inside `spawn_blocking`.
         let receipt = Delivery::current().and_then(|delivery| delivery.receipt());
         let receipt = receipt.ok_or_else(|| HandlerError::permanent("this handler needs an SQLite inbox"))?;
         let (database, written) = (Arc::clone(&self.database), event.clone());
@@ -84,7 +84,7 @@ fn write(database: &mut Connection, event: &Event, receipt: &Receipt) -> rusqlit
         ReceiptValue::Int(int) => Value::from(*int),
         ReceiptValue::Bytes(bytes) => Value::from(bytes.clone()),
     });
-    // It fails, and with it the transaction, if the event was recorded as done before.
+    // This fails, and the transaction with it, if the event is already recorded as done.
     change.execute(&receipt.sql, params_from_iter(parameters))?;
     change.commit()
 }

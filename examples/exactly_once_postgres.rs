@@ -1,9 +1,9 @@
-//! A handler that writes to the inbox's own PostgreSQL database, each event exactly once, whatever crashes.
+//! A handler that writes to the inbox's own PostgreSQL database. Each event takes effect exactly once, even after a crash.
 //! `DESK_INBOX=postgres://… cargo run --example exactly_once_postgres --features axum,postgres`
 //!
-//! The row of the ledger and the record that the event is done are one transaction.
+//! One transaction writes the row of the ledger and records the event as done.
 
-#[allow(unused)] // some of it is for the other servers
+#[allow(unused)] // the other examples use the rest
 mod common;
 
 use std::error::Error;
@@ -21,7 +21,7 @@ use crate::common::{DRAIN, Settings, cannot_listen, stop_signal, variable};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
-    let url = variable("DESK_INBOX")?.ok_or("DESK_INBOX has to be the URL of a PostgreSQL")?;
+    let url = variable("DESK_INBOX")?.ok_or("DESK_INBOX must be the URL of a PostgreSQL database")?;
     let inbox = Inbox::connect(&url).await.map_err(|error| format!("DESK_INBOX: {error}"))?;
     let workers = inbox.deliver_to(Ledger::connect(&url).await?).start();
     let webhook = Webhook::new(settings.verifier, inbox.clone());
@@ -36,12 +36,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes a row for each event, one at a time. A real program takes a connection from its pool for each.
+/// Writes a row for each event, one at a time. A real program would use a connection pool.
 struct Ledger(Mutex<Client>);
 
 impl Ledger {
     async fn connect(url: &str) -> Result<Self, tokio_postgres::Error> {
-        // Over a network use TLS here, too.
+        // Over a network, use TLS here as well.
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(connection);
         client
@@ -69,7 +69,7 @@ impl EventHandler for Ledger {
             ReceiptValue::Int(int) => int as &(dyn ToSql + Sync),
             ReceiptValue::Bytes(bytes) => bytes,
         });
-        // It fails, and with it the transaction, if another worker has the event.
+        // This fails, and the transaction with it, if another worker has taken over the event.
         change.query(&receipt.sql, &parameters.collect::<Vec<_>>()).await?;
         change.commit().await?;
         Ok(())

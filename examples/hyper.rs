@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, perhaps: others have to be closed first.
+                    // Perhaps out of file descriptors: wait until others are closed.
                     eprintln!("cannot accept: {error}");
                     sleep(Duration::from_millis(100)).await;
                     continue;
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let _ = stream.set_nodelay(true);
         let connection = connections.watch(server.serve_connection(TokioIo::new(stream), router.clone()));
         tokio::spawn(async move {
-            // Clients that hang up are no news.
+            // An error here means that a client disconnected.
             let _ = connection.await;
         });
     }

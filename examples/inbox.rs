@@ -1,7 +1,7 @@
-//! The recommended production set-up: acknowledge once the event is stored, deliver it afterwards.
-//! `cargo run --example inbox --features axum,sqlite`, and with `postgres` as well for an inbox in a PostgreSQL.
+//! The recommended production set-up: acknowledge an event once it is stored, then deliver it.
+//! `cargo run --example inbox --features axum,sqlite`, with `postgres` as well for an inbox in PostgreSQL.
 
-#[allow(unused)] // some of it is for the other servers
+#[allow(unused)] // the other examples use the rest
 mod common;
 
 use std::{
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     tokio::select! {
         ended = axum::serve(listener, app).with_graceful_shutdown(stop).into_future() => ended?,
-        // A client that stalls in mid-request would keep the server waiting for ever.
+        // Without this limit, the server would wait indefinitely for a client that stalls in a request.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
     if !webhook.drained(DRAIN).await {
@@ -59,12 +59,12 @@ async fn open(place: &str) -> Result<Inbox, InboxError> {
     Inbox::open(place).await
 }
 
-/// Prints each event, as the other servers do, and notes it in a file; for tests it can fail, or abort the process.
+/// Prints each event, as the other examples do, and appends it to a file. For tests it can fail or abort the process.
 struct Deliver {
     print: Print,
     log: Option<File>,
     fail_percent: u64,
-    /// What a `SessionId` starts with whose events abort the process.
+    /// Events whose `SessionId` starts with this abort the process.
     abort: Option<String>,
 }
 
@@ -76,14 +76,14 @@ impl Deliver {
         let log = variable("DESK_HANDLER_LOG")?.map(open).transpose()?;
         let fail_percent = number("DESK_HANDLER_FAIL", 0)?;
         if fail_percent > 100 {
-            return Err(format!("DESK_HANDLER_FAIL is {fail_percent}, and has to be a percentage").into());
+            return Err(format!("DESK_HANDLER_FAIL is {fail_percent}, and must be a percentage").into());
         }
         let abort = variable("DESK_HANDLER_ABORT")?.filter(|text| !text.is_empty());
         Ok(Self { print, log, fail_percent, abort })
     }
 }
 
-/// At the beginning of a line: a kill can cut off what the last process was writing, at the end of a page.
+/// Starts a new line if the last process was killed while writing one.
 fn open_log(path: &str) -> io::Result<File> {
     let mut log = OpenOptions::new().create(true).append(true).read(true).open(path)?;
     let mut last = [b'\n'];
@@ -110,7 +110,7 @@ impl EventHandler for Deliver {
         if let Some(mut log) = self.log.as_ref() {
             let mut line = serde_json::to_vec(event)?;
             line.push(b'\n');
-            // In one write, so that lines of several processes do not mix.
+            // One write, so that lines of several processes do not mix.
             log.write_all(&line)?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The webhook without a framework and without a network: a request made in memory. `cargo run --example no_framework`
+//! The webhook without a framework or a network: it handles a request made in memory. `cargo run --example no_framework`
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ impl EventHandler for Support {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The vendor's documented signature, seen at the second in which it was made.
+    // The vendor's documented signature, with the clock set to its time.
     let verifier =
         Verifier::signed(1_400_000_000, "xxxxyyyy").clock(|| UNIX_EPOCH + Duration::from_secs(1_669_872_112));
     let request = Request::post(

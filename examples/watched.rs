@@ -1,7 +1,7 @@
-//! The inbox's set-up, watched: spans and events of `tracing` on standard error, and Prometheus text on a port of its own.
-//! `cargo run -p watched`; a package of its own, `examples/watched/Cargo.toml`, because the exporter needs many crates.
+//! The inbox with logs and metrics: `tracing` writes to standard error, and a separate port serves Prometheus' format.
+//! `cargo run -p watched`. The example is a separate package, `examples/watched`, because the exporter needs many crates.
 
-#[allow(unused)] // some of it is for the other servers
+#[allow(unused)] // the other examples use the rest
 mod common;
 
 use std::error::Error;
@@ -19,14 +19,14 @@ use crate::common::{DRAIN, GRACE, Settings, cannot_listen, stop_signal, variable
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Both before the webhook is made, so that it finds them.
+    // Install both before creating the webhook.
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .with_span_events(FmtSpan::CLOSE)
         .with_writer(std::io::stderr)
         .init();
     let recorder = PrometheusBuilder::new()
-        // Without buckets the exporter makes summaries, which cannot be added up over machines.
+        // Without buckets it exports summaries, which cannot be aggregated over machines.
         .set_buckets(&[
             0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 10.0, 60.0,
         ])?
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let webhook = Webhook::new(settings.verifier, inbox.clone());
     let app = Router::new().route("/desk/callback", any(webhook.clone()));
 
-    // What the scraper sees is none of the sender's business.
+    // A separate port, so that the sender cannot reach the metrics.
     let metrics_listen = variable("DESK_METRICS_LISTEN")?.unwrap_or_else(|| "127.0.0.1:9464".to_owned());
     let scraped = TcpListener::bind(&metrics_listen)
         .await
@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{}/desk/callback", listener.local_addr()?);
     tokio::select! {
         ended = axum::serve(listener, app).with_graceful_shutdown(stop).into_future() => ended?,
-        // A client that stalls in mid-request would keep the server waiting for ever.
+        // Without this limit, the server would wait indefinitely for a client that stalls in a request.
         () = async { last_call.await; sleep(GRACE).await } => {}
     }
     if !webhook.drained(DRAIN).await {

@@ -1,4 +1,4 @@
-//! What the three servers have in common: settings from the environment, a handler that prints, and when to stop.
+//! Shared by the examples: settings from the environment, a handler that prints, and the signal to stop.
 
 use std::{env, error::Error, future::Future, io, net::ToSocketAddrs as _, time::Duration};
 
@@ -30,7 +30,7 @@ impl Settings {
     }
 }
 
-/// For trying things out on this machine. On any other address a typo in the token's variable would let anyone in.
+/// For local experiments. On any other address, a typo in the variable's name would admit anyone.
 fn unsigned(app: u64, listen: &str) -> Result<Verifier, Box<dyn Error>> {
     let is_local = listen
         .to_socket_addrs()
@@ -54,7 +54,7 @@ pub(crate) fn cannot_listen(listen: &str, error: io::Error) -> String {
 
 pub(crate) fn number(name: &str, default: u64) -> Result<u64, Box<dyn Error>> {
     let Some(digits) = variable(name)? else { return Ok(default) };
-    digits.parse().map_err(|_| format!("{name} is {digits:?}, and has to be a number").into())
+    digits.parse().map_err(|_| format!("{name} is {digits:?}, and must be a number").into())
 }
 
 pub(crate) fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
@@ -65,7 +65,7 @@ pub(crate) fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
     }
 }
 
-/// The same JSON, with an escape for each character that a terminal would obey or hide: customers write what they like.
+/// Escapes each character of the JSON that a terminal would interpret or hide, because customers can send any.
 pub(crate) fn printable(json: &str) -> String {
     let mut printable = String::with_capacity(json.len());
     for c in json.chars() {
@@ -80,7 +80,7 @@ pub(crate) fn printable(json: &str) -> String {
     printable
 }
 
-/// Prints each event as one line of JSON, and which method got it.
+/// Prints each event as one line of JSON, with the method that received it.
 pub(crate) struct Print {
     delay: Duration,
 }
@@ -124,7 +124,7 @@ impl EventHandler for Print {
     }
 }
 
-/// Ends at SIGTERM or Ctrl-C. It listens from the call on, not from the first poll.
+/// Completes at SIGTERM or Ctrl-C. It listens from the call on, not only from the first poll.
 #[cfg(unix)]
 pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -137,7 +137,7 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Ends at Ctrl-C.
+/// Completes at Ctrl-C.
 #[cfg(windows)]
 pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
@@ -146,8 +146,8 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// How long connections may take to end once no new ones are accepted. Every request is answered within 1.5 s.
+/// How long open connections may take once no new ones are accepted. Every request gets its response within 1.5 s.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
 
-/// How long handlers may go on after that.
+/// How long handlers may continue after that.
 pub(crate) const DRAIN: Duration = Duration::from_secs(20);

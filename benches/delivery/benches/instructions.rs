@@ -1,8 +1,8 @@
-//! How many instructions a delivery costs, counted by callgrind, which repeats. `cargo bench --bench instructions` in
-//! `benches/delivery`, a package of its own: what the tests need would be measured as well.
+//! The instructions of a delivery, counted by callgrind, whose counts repeat. Run `cargo bench --bench instructions` in
+//! `benches/delivery`. It is a separate package, so that features that tests enable are not measured.
 //!
-//! Each has run before it is counted, so that nothing of a first call is. `.ci/instructions` holds the
-//! figures to their bars.
+//! Each benchmark runs once before it is counted, to exclude the cost of first calls. `.ci/instructions` compares the counts with
+//! their limits.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ use delivery::{
     Delivery, Plain, SIGNED, by_hand, hundred_elements, inputs, largest, ready, sample, shapes::shape,
 };
 
-/// So many are counted together that the allocator's moods even out.
+/// Counted together, to average out variations of the allocator.
 const ROUNDS: usize = 100;
 
 struct Deliveries {
@@ -52,7 +52,7 @@ fn one(body: Bytes) -> Deliveries {
     Deliveries::of(Delivery::of(body), 1)
 }
 
-// It gives back what it got, so that no end of that is counted.
+// Returns its input, so that dropping it is not counted.
 #[library_benchmark]
 #[bench::sample(signed())]
 #[bench::wrong_signature(refused("Sign=1", "Sign=2"))]
@@ -69,7 +69,7 @@ fn handle(deliveries: Deliveries) -> Deliveries {
     deliveries
 }
 
-// What of `handle` is not ours.
+// The part of `handle` that creates the request, which is subtracted.
 #[library_benchmark]
 #[bench::sample(signed())]
 fn request(deliveries: Deliveries) -> Deliveries {
@@ -106,7 +106,7 @@ fn shaped(name: &str) -> Deliveries {
     one(shape(name))
 }
 
-// What reading the body at all would cost.
+// The cost of parsing the body without the library.
 #[library_benchmark]
 #[bench::one_text(shaped("one text"))]
 #[bench::escapes(shaped("one text of escapes"))]
@@ -114,7 +114,7 @@ fn shaped(name: &str) -> Deliveries {
 #[bench::nested(shaped("text in 8 relays, type first"))]
 #[bench::nested_backwards(shaped("text in 8 relays, content first"))]
 #[bench::nested_too_deep(shaped("text in 20 relays, content first"))]
-#[bench::repeated_names(shaped("names that stand twice in 8 relays, content first"))]
+#[bench::repeated_names(shaped("repeated names in 8 relays, content first"))]
 #[bench::data(shaped("data"))]
 fn value(deliveries: Deliveries) -> Deliveries {
     drop(black_box(
@@ -130,7 +130,7 @@ fn value(deliveries: Deliveries) -> Deliveries {
 #[bench::nested(shaped("text in 8 relays, type first"))]
 #[bench::nested_backwards(shaped("text in 8 relays, content first"))]
 #[bench::nested_too_deep(shaped("text in 20 relays, content first"))]
-#[bench::repeated_names(shaped("names that stand twice in 8 relays, content first"))]
+#[bench::repeated_names(shaped("repeated names in 8 relays, content first"))]
 #[bench::data(shaped("data"))]
 fn shape_of(deliveries: Deliveries) -> Deliveries {
     drop(black_box(deliveries.delivery.handle(black_box(deliveries.delivery.request()))));
@@ -142,7 +142,7 @@ library_benchmark_group!(
     benchmarks = [handle, request, reference, written_by_hand, value, shape_of]
 );
 
-/// Inputs made before the count begins, and room for what comes of them, which is dropped after it has ended.
+/// Inputs created before counting, and a place for the outputs, which are dropped after it.
 struct Stage<I, O> {
     delivery: Delivery,
     inputs: Vec<I>,

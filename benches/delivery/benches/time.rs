@@ -1,6 +1,6 @@
-//! How long a delivery takes, by criterion. `cargo bench --bench time` in `benches/delivery`.
+//! The time of a delivery, measured by criterion. Run `cargo bench --bench time` in `benches/delivery`.
 //!
-//! What `instructions` counts, by the clock: figures of one run compare with each other, and with no other run's.
+//! It measures what `instructions` counts. Compare figures of the same run only.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -23,7 +23,7 @@ fn handle(group: &mut Group<'_>, name: &str, delivery: Delivery) {
     });
 }
 
-/// `handle`, and beside it what it is compared with.
+/// `handle` and its references.
 fn beside_references(criterion: &mut Criterion, name: &str, body: Bytes) {
     let mut group = criterion.benchmark_group(name);
     let delivery = Delivery::of(body.clone());

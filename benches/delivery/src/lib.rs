@@ -1,4 +1,4 @@
-//! What is measured, and what it is measured against.
+//! The deliveries that are measured, and the references they are compared with.
 
 #![allow(missing_docs, missing_debug_implementations, dead_code, clippy::unwrap_used)]
 
@@ -18,13 +18,13 @@ use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
 
 pub mod shapes;
 
-/// The documented sample in one line, its fields in their order.
+/// The documented sample in one line, with its fields in the documented order.
 pub fn sample() -> Bytes {
     let sample = include_str!("../../../tests/fixtures/desk_session_event_cn_doc.json");
     sample.lines().map(str::trim).collect::<String>().replace("\": ", "\":").into()
 }
 
-/// As long as a body may be: one text of a megabyte.
+/// A body of the maximum size: one text of a megabyte.
 pub fn largest() -> Bytes {
     let rest = 1024 * 1024 - message([String::new()]).len();
     message(["x".repeat(rest)])
@@ -34,7 +34,7 @@ pub fn hundred_elements() -> Bytes {
     message((0..100).map(|number| format!("请问如何申请退费? {number}")))
 }
 
-/// The sample, with these texts as its elements.
+/// The sample with these texts as its elements.
 fn message(texts: impl IntoIterator<Item = String>) -> Bytes {
     const TEXT: &str = "请问如何申请退费?";
     let sample = String::from_utf8(sample().to_vec()).unwrap();
@@ -63,7 +63,7 @@ pub fn webhook() -> Webhook<Nothing> {
     Webhook::new(Verifier::signed(1_400_000_000, TOKEN).clock(clock), Nothing)
 }
 
-/// One delivery, as often as it is wanted.
+/// A delivery that can be made repeatedly.
 pub struct Delivery {
     pub webhook: Webhook<Nothing>,
     pub uri: Uri,
@@ -75,7 +75,7 @@ impl Delivery {
         Self { webhook: webhook(), uri: SIGNED.parse().unwrap(), body }
     }
 
-    /// The sample's, with something else in its URL.
+    /// The sample with a change in its URL.
     pub fn refused(from: &str, to: &str) -> Self {
         assert!(SIGNED.contains(from));
         let delivery = Self { uri: SIGNED.replace(from, to).parse().unwrap(), ..Self::of(sample()) };
@@ -95,7 +95,7 @@ impl Delivery {
     }
 }
 
-/// What each stage takes, made by those before it.
+/// The input of each stage, made by the stages before it.
 pub mod inputs {
     use std::sync::Arc;
 
@@ -128,7 +128,7 @@ pub mod inputs {
     }
 }
 
-/// What a future gives that is ready at once, as every one here is.
+/// The output of a future that is ready immediately, as all futures here are.
 pub fn ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -136,7 +136,7 @@ pub fn ready<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The reference: the sample's fields, owned.
+/// The reference: the sample's fields as owned values.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Plain {
@@ -188,7 +188,7 @@ struct PlainAnswer {
     error_code: i64,
 }
 
-/// What somebody would write who has no library for it.
+/// The code that one would write without a library.
 pub fn by_hand(uri: &Uri, body: &[u8]) -> Response<Full<Bytes>> {
     let query: PlainQuery = serde_urlencoded::from_str(uri.query().unwrap()).unwrap();
     assert!(query.SdkAppid == 1_400_000_000 && NOW.abs_diff(query.RequestTime) <= 60);

@@ -1,4 +1,4 @@
-//! Bodies that are legal and mean: whatever they nest, an event has to stay within its memory and its time.
+//! Valid bodies that try to exceed an event's limits of memory and time by nesting.
 
 use bytes::Bytes;
 
@@ -69,10 +69,7 @@ pub fn shapes(size: usize) -> Vec<(String, Bytes)> {
         for (name, elements) in [
             ("text", format!("[{}]", text("x".repeat(room)))),
             ("empty objects", fill("[", "{}", "]", room)),
-            (
-                "names that stand twice",
-                fill("[", &element("TIMTextElem", r#"{"Text":"a","Text":"b"}"#), "]", room),
-            ),
+            ("repeated names", fill("[", &element("TIMTextElem", r#"{"Text":"a","Text":"b"}"#), "]", room)),
         ] {
             for type_first in [true, false] {
                 let order = if type_first { "type first" } else { "content first" };
@@ -87,7 +84,7 @@ pub fn shapes(size: usize) -> Vec<(String, Bytes)> {
     shapes
 }
 
-/// The shape of this name: as large as callgrind can bear to make all of them.
+/// The shape with this name, at a size that callgrind can handle for all shapes.
 pub fn shape(name: &str) -> Bytes {
     let found = shapes(100_000).into_iter().find(|(known, _)| known == name);
     found.unwrap_or_else(|| panic!("there is no shape {name:?}")).1
@@ -105,7 +102,7 @@ fn element(kind: &str, content: &str) -> String {
     format!(r#"{{"MsgType":"{kind}","MsgContent":{content}}}"#)
 }
 
-/// As many items as there is room for.
+/// As many items as fit.
 fn fill(before: &str, item: &str, behind: &str, room: usize) -> String {
     let count = (room.saturating_sub(before.len() + behind.len()) / (item.len() + 1)).max(1);
     format!("{before}{}{behind}", vec![item; count].join(","))

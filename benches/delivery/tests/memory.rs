@@ -1,4 +1,4 @@
-//! What whoever can sign can make us do: an event takes at most 16 times its body, whatever that nests. Run by
+//! An event from a sender who can sign takes at most 16 times the memory of its body, whatever it nests. Run by
 //! `.ci/instructions`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -16,7 +16,7 @@ use http_body::{Body, Frame};
 
 use delivery::{SIGNED, ready, shapes::shapes, webhook};
 
-/// Arrives in pieces, and says nothing of how much is to come.
+/// Arrives in pieces without a size hint.
 struct Pieces(Bytes);
 
 impl Body for Pieces {
@@ -50,7 +50,7 @@ fn an_event_takes_at_most_sixteen_times_its_body() {
             worst = worst.max(ratio);
         }
         println!("{size:8} worst: {worst:.1}");
-        // So that the measurement is known to measure.
+        // Checks that the measurement measures.
         assert!(worst > 1.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a stranger can make us do: little. Run by `.ci/instructions`.
+//! An unverified request costs at most six allocations, and its body is not read. Run by `.ci/instructions`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ use http_body::{Body, Frame};
 
 use delivery::{Delivery, ready};
 
-/// Notes whether anybody asked for it.
+/// Records whether it was polled.
 struct Watched(Rc<Cell<bool>>);
 
 impl Body for Watched {
@@ -33,8 +33,8 @@ impl Body for Watched {
 }
 
 #[test]
-fn a_stranger_costs_six_allocations_at_most_and_no_read_of_the_body() {
-    // Two are the headers', three the extensions'. The text of a stale request has its own.
+fn an_unverified_request_costs_at_most_six_allocations_and_its_body_is_not_read() {
+    // Two for the headers, three for the extensions, and one for the text of a stale request.
     for (from, to, status, most) in [
         ("&Sign=", "&Sing=", 401, 5),
         ("Sign=1", "Sign=2", 401, 5),
@@ -53,9 +53,9 @@ fn a_stranger_costs_six_allocations_at_most_and_no_read_of_the_body() {
     }
 }
 
-/// So that the count above is known to count.
+/// Checks that the count above counts.
 #[test]
-fn a_delivery_that_is_let_in_costs_more() {
+fn an_accepted_delivery_costs_more() {
     let delivery = Delivery::of(delivery::sample());
     let request = delivery.request();
     let allocations = measure(|| drop(delivery.handle(request))).count_total;

@@ -1,5 +1,5 @@
-//! User-space instructions a request: the difference between a short run and a long one, so that neither start nor end
-//! counts. callgrind hides a processor's instructions for SHA-256, so that it is counted in software, for all alike.
+//! User-space instructions per request: the difference between a short and a long run, which excludes start and end. callgrind
+//! hides the processor's SHA-256 instructions, so all servers compute it in software.
 
 use std::{env, fs, path::Path, process::Command, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
 const SHORT: u64 = 1_000;
 const LONG: u64 = 3_000;
 
-/// Who is compared to whom, and at how many times the other's instructions the bar stands.
+/// The compared servers, and the limit for the ratio of their instructions.
 const PAIRS: [(Server, Server, Option<f64>); 7] = [
     (Server::HyperDoor, Server::HyperConstant, Some(2.5)),
     (Server::AxumDoor, Server::AxumByHand, Some(0.62)),

@@ -1,4 +1,4 @@
-//! The wait for an answer at a modest rate.
+//! Response times at a moderate rate.
 
 use std::time::Duration;
 

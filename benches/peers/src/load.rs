@@ -1,4 +1,4 @@
-//! The load. It looks at every answer, and one that is not the right one ends the measurement.
+//! The load generator. It checks every response, and an unexpected one ends the measurement.
 
 use std::{future::Future, net::SocketAddr, process, sync::Arc, time::Duration};
 
@@ -17,21 +17,21 @@ use crate::{
 };
 
 const CONNECTIONS: u64 = 64;
-/// Not counted, before each measurement.
+/// Time before each measurement that is not counted.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// How much longer than planned a run may take, before a connection counts as stuck; valgrind is slow.
+/// How much longer than planned a run may take before a connection counts as stuck. valgrind is slow.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Throughput {
     pub(crate) per_second: f64,
     pub(crate) cpu_micros: f64,
-    /// The server's share of its core. Much less than 1: it was not the server that was measured,
+    /// The server's share of its core. If it is much less than 1, something else was the bottleneck.
     pub(crate) busy: f64,
-    /// but the load, if its own share is 1, or else whatever else ran.
+    /// The load generator's share of its core.
     pub(crate) load_busy: f64,
 }
 
-/// Each connection sends its next request once it has its answer.
+/// Each connection sends its next request after a response.
 pub(crate) fn closed(server: &Running, request: Request, time: Duration) -> Result<Throughput> {
     block_on(WARM_UP + time, async {
         let connections = connect(server.address, request).await?;
@@ -67,7 +67,7 @@ pub(crate) fn closed(server: &Running, request: Request, time: Duration) -> Resu
     })
 }
 
-/// How long answers took, sorted.
+/// Response times, sorted.
 pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
@@ -77,7 +77,7 @@ impl Latencies {
     }
 }
 
-/// A request is due every so often, whatever has become of those before it, and its answer's time counts from then.
+/// Requests are due at a fixed rate, whether or not earlier ones have completed, and their times count from when they are due.
 pub(crate) fn fixed_rate(
     server: &Running,
     request: Request,
@@ -109,7 +109,7 @@ pub(crate) fn fixed_rate(
     })
 }
 
-/// One connection, one request after another, and no clock.
+/// One connection that sends one request after another, without measuring time.
 pub(crate) fn sequence(server: &Running, request: Request, requests: u64) -> Result<()> {
     block_on(Duration::ZERO, async {
         let mut connection = Connection::new(server.address, Arc::new(request)).await?;
@@ -155,7 +155,7 @@ async fn connect(address: SocketAddr, request: Request) -> Result<Vec<Connection
     Ok(connections)
 }
 
-/// To the microsecond: tokio's timers keep milliseconds, so the last ones are spent asking for the time.
+/// Sleeps with a precision of microseconds: tokio's timers have milliseconds, so it polls the clock at the end.
 async fn wait_until(due: Instant) {
     sleep_until(due - Duration::from_millis(2)).await;
     while Instant::now() < due {

@@ -1,4 +1,4 @@
-//! What the figures are of: without it they mean nothing.
+//! The machine and the versions that the figures depend on.
 
 use std::{fs, process::Command};
 
@@ -24,7 +24,7 @@ pub(crate) fn print() {
     println!("{rustc} · {} · {cpu}", NAMED.map(version).join(" · "));
 }
 
-/// As it is locked.
+/// The version in the lock file.
 fn version(name: &str) -> String {
     let lock = include_str!("../Cargo.lock");
     let package = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);

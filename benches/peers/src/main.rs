@@ -1,18 +1,18 @@
-//! The library served over loopback, beside what one would write by hand, and beside what other crates do.
+//! Compares the library, served over loopback, with handwritten handlers and with other crates.
 //!
-//! * `cargo run --release -- rates`: requests/s and the server's CPU time a request, 64 connections, each sending its next
-//!   request once it has its answer. Five minutes.
-//! * `cargo run --release -- latency`: the wait for an answer at a fixed rate, counted from when the request was due, with
-//!   handlers that take no time and that take 10 ms. Nine minutes.
-//! * `cargo run --release -- instructions`: user-space instructions a request, one connection, counted by callgrind. They
-//!   repeat; it needs valgrind. Half a minute.
+//! * `cargo run --release -- rates`: requests/s and the server's CPU time per request, with 64 connections that each send the next
+//!   request after a response. Takes five minutes.
+//! * `cargo run --release -- latency`: response times at a fixed rate, measured from when each request was due, with handlers that
+//!   take no time and handlers that take 10 ms. Takes nine minutes.
+//! * `cargo run --release -- instructions`: user-space instructions per request on one connection, counted by callgrind. The counts
+//!   repeat. Needs valgrind and takes half a minute.
 //!
-//! The server has core 0 and the load core 1 (by `taskset`). A server is a process of its own, started for each run; a round
-//! runs each once, every other round backwards, and ratios are of two runs of one round. `PEERS_ROUNDS` (9),
-//! `PEERS_SECONDS` (3, of each run) and `PEERS_RATE` (2000, of `latency`) change what is said in brackets.
+//! The server runs on core 0 and the load on core 1 (`taskset`). Each run starts the server as a new process. A round runs each
+//! server once, every other round in reverse order, and ratios compare two runs of the same round. `PEERS_ROUNDS` (default 9),
+//! `PEERS_SECONDS` (3, per run) and `PEERS_RATE` (2000, for `latency`) change the settings.
 //!
-//! All servers are in this one binary: their dependencies' features are united, the same for all. What each one does stands
-//! at the head of its file in `servers/`.
+//! All servers are in one binary, so all have the same features of their dependencies. The comment at the head of each file in
+//! `servers/` describes the server.
 
 mod servers;
 
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         ["rates"] => Settings::from_env().and_then(|settings| rates::run(&settings)),
         ["latency"] => Settings::from_env().and_then(|settings| latency::run(&settings)),
         ["instructions"] => instructions::run(),
-        // How `process.rs` starts a server.
+        // `process.rs` starts a server this way.
         ["serve", server, delay] => serve(server, delay),
         _ => Err("say what to measure: rates, latency or instructions".into()),
     };

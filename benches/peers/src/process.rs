@@ -1,4 +1,4 @@
-//! A server in a process of its own, and where processes run.
+//! A server in a separate process, and the cores that processes run on.
 
 use std::{
     env, fs,
@@ -13,7 +13,7 @@ use crate::{Result, servers::Server};
 const SERVER_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
-/// Puts this process, which is the load, on its core.
+/// Pins this process, which generates the load, to its core.
 pub(crate) fn pin_load() -> Result<()> {
     let pinned = Command::new("taskset").args(["-cp", LOAD_CORE, &process::id().to_string()]).output();
     let pinned = pinned.map_err(|error| format!("cannot start taskset (util-linux): {error}"))?;
@@ -24,7 +24,7 @@ pub(crate) fn pin_load() -> Result<()> {
     Ok(())
 }
 
-/// What all threads of a process have had of the processor; of those that have ended it knows nothing.
+/// The CPU time of a process's threads, without those that have ended.
 pub(crate) fn cpu_time(process: u32) -> Result<Duration> {
     let mut nanoseconds = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
@@ -41,7 +41,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// `under`: what the server runs under, with its arguments; nothing, for most.
+    /// `under` is the program that the server runs under, with its arguments; empty for most.
     pub(crate) fn start(server: Server, delay: Duration, under: &[&str]) -> Result<Self> {
         let mut command = Command::new("taskset");
         command.args(["-c", SERVER_CORE]).args(under).arg(env::current_exe()?);
@@ -60,7 +60,7 @@ impl Running {
         cpu_time(self.child.id())
     }
 
-    /// Ends it as it wants to be ended, so that what it runs under can write what it has counted.
+    /// Closes the server's standard input, so that it ends and the program that it runs under can write its counts.
     pub(crate) fn stop(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait()?;

@@ -1,4 +1,4 @@
-//! Requests/s and CPU time a request.
+//! Requests/s and CPU time per request.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     table::{Samples, print},
 };
 
-/// Who is compared to whom, and at how many of the other's requests/s the bar stands.
+/// The compared servers, and the limit for the ratio of their requests/s.
 const PAIRS: [(Server, Server, Option<f64>); 8] = [
     (Server::HyperDoor, Server::HyperConstant, Some(0.78)),
     (Server::AxumDoor, Server::AxumByHand, Some(1.25)),
@@ -71,7 +71,7 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Every other round backwards, so that a machine that gets slower is nobody's disadvantage.
+/// Every other round runs in reverse order, so that a machine that slows down affects all servers equally.
 pub(crate) fn in_turn(round: usize) -> Vec<Server> {
     let mut servers = Server::ALL.to_vec();
     if round % 2 == 1 {

@@ -1,4 +1,4 @@
-//! What each server is sent, to the byte, and what it has to answer. All events are of about 500 bytes.
+//! The request for each server, and the response that it must return. All events have about 500 bytes.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use crate::{
 
 pub(crate) struct Request {
     pub(crate) bytes: Vec<u8>,
-    /// The body of the only answer that will do.
+    /// The body of the expected response.
     answer: &'static str,
 }
 
@@ -43,11 +43,11 @@ impl Request {
         Self { bytes: (head + body).into(), answer }
     }
 
-    /// Whether the answer has come in whole.
+    /// Returns whether the response is complete.
     ///
     /// # Errors
     ///
-    /// When it is not the one that is due.
+    /// If the response is not the expected one.
     pub(crate) fn is_answered(&self, received: &[u8]) -> Result<bool> {
         let Some(head) = received.windows(4).position(|window| window == b"\r\n\r\n") else {
             return Ok(false);
@@ -60,18 +60,18 @@ impl Request {
     }
 }
 
-/// The URL as documented, with the documented signature.
+/// The documented URL with the documented signature.
 const SIGNED: &str = "/desk/callback?SdkAppid=1400000000&CallbackCommand=Desk.SessionEventNotify&contenttype=json\
      &ClientIP=127.0.0.1&OptPlatform=RESTAPI\
      &Sign=17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061&RequestTime=1669872112";
 
-/// The documented sample in one line, its fields in their order.
+/// The documented sample in one line, with its fields in the documented order.
 fn desk_event() -> String {
     let sample = include_str!("../../../tests/fixtures/desk_session_event_cn_doc.json");
     sample.lines().map(str::trim).collect::<String>().replace("\": ", "\":")
 }
 
-/// Signed for now, as slack-morphism asks the system for the time and lets in what is five minutes old.
+/// Signed with the current time: slack-morphism uses the system's clock and accepts signatures of the last five minutes.
 fn slack_event() -> Result<Request> {
     let body = json!({
         "token": "ZZZZZZWSxiZZZ2yIvs3peJ",

@@ -1,4 +1,4 @@
-//! Medians with their ranges, and Markdown.
+//! Medians with their ranges, as Markdown.
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples(Vec<f64>);
@@ -8,7 +8,7 @@ impl Samples {
         self.0.push(sample);
     }
 
-    /// Sample by sample, each of its round.
+    /// Divides sample by sample, in the same round.
     pub(crate) fn ratios(&self, to: &Self) -> Self {
         Self(self.0.iter().zip(&to.0).map(|(of, to)| of / to).collect())
     }
@@ -23,7 +23,7 @@ impl Samples {
         }
     }
 
-    /// The median, with the least and the most.
+    /// The median with minimum and maximum.
     pub(crate) fn show(&self, decimals: usize) -> String {
         let sorted = self.sorted();
         let (least, most) = (sorted[0], sorted[sorted.len() - 1]);

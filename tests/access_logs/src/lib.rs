@@ -1,1 +1,1 @@
-//! The configurations of access logs that `docs/watching.md` shows, run. See `tests/`.
+//! Runs the configurations of access logs from `docs/watching.md`. See `tests/`.

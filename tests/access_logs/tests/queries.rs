@@ -1,5 +1,5 @@
-//! An access log with queries lets its readers send events. The configurations that the guide shows log none; the frameworks'
-//! defaults do.
+//! The guide's configurations of access logs do not log queries. The frameworks' defaults do, and so let anyone who reads the log
+//! send events.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use tencent_desk_webhook::{Webhook, testing};
 
 const GUIDE: &str = include_str!("../../../docs/watching.md");
 
-/// What was logged.
+/// The log's content.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -48,7 +48,7 @@ async fn tower_https_trace_layer() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    // One for each, because a webhook logs a reason once a second.
+    // One webhook for each, because a webhook logs a reason once a second.
     let webhook = || Webhook::new(testing::verifier(), testing::Recorder::default());
     let refused =
         || testing::event("SessionBegin").delivery().wrong_signature().request().map(axum::body::Body::new);
@@ -101,7 +101,7 @@ async fn actix_webs_logger() {
         let request = test::TestRequest::post().uri(&uri).to_request();
         let response = test::call_service(&app, request).await;
         assert_eq!(response.status(), 200);
-        // The line is written when the response has been sent.
+        // The line is written after the response has been sent.
         test::read_body(response).await;
         let logged = lines.take();
         assert!(logged.contains("/desk/callback"), "{logged}");

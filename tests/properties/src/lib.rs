@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../all/checks.rs"]
-#[allow(dead_code, unreachable_pub)] // the fuzz targets include it, too
+#[allow(dead_code, unreachable_pub)] // shared with the fuzz targets
 mod checks;
 
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use tencent_desk_webhook::{
 
 use crate::checks::{COMMAND, SIGN};
 
-/// The answer's code to a query, with a good body, from a webhook that expects the documented signature.
+/// The `ErrorCode` of the response to a query with a valid body, from a webhook that expects the documented signature.
 fn ask(query: &str) -> i64 {
     let body = testing::event("SessionBegin").to_string();
     let request = http::Request::post(format!("/?{query}")).body(body).unwrap();
@@ -26,7 +26,7 @@ fn ask(query: &str) -> i64 {
     error_code(checks::now(webhook.handle(request)))
 }
 
-/// Any JSON, with what is hard about it.
+/// Any JSON, including values that are hard to handle.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -48,7 +48,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An element of a documented type, some of whose fields hold anything.
+/// An element of a documented type, with arbitrary values in some fields.
 fn any_element() -> impl Strategy<Value = Value> {
     (select(ELEMENT_TYPES), vec((any::<prop::sample::Index>(), any_json()), 0..4)).prop_map(
         |(name, changes)| {
@@ -89,7 +89,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_event_is_delivered_and_comes_back_equal(
+    fn any_event_is_delivered_and_deserializes_to_an_equal_value(
         name in any_name(),
         session in "\\PC{1,20}",
         time in any::<i64>(),
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_valid_query_is_let_in_however_it_is_written(
+    fn a_valid_query_is_accepted_in_any_order_case_and_encoding(
         order in Just([0, 1, 2, 3, 4, 5]).prop_shuffle(),
         case in vec(any::<bool>(), 200),
         encode in vec(prop::bool::weighted(0.3), 400),
@@ -145,24 +145,24 @@ proptest! {
     }
 
     #[test]
-    fn no_text_as_a_query_does_harm(query in "(&?([A-Za-z%+]{0,12}|Sign|SdkAppid|RequestTime|CallbackCommand)=?[^#\\s]{0,12}){0,8}") {
+    fn any_text_is_safe_as_a_query(query in "(&?([A-Za-z%+]{0,12}|Sign|SdkAppid|RequestTime|CallbackCommand)=?[^#\\s]{0,12}){0,8}") {
         checks::query(query.as_bytes());
     }
 
     #[test]
-    fn no_bytes_do_harm_anywhere(data in vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_safe_as_query_and_body(data in vec(any::<u8>(), 0..300)) {
         checks::query(&data);
         checks::event(&data);
         checks::handle(&data);
     }
 
     #[test]
-    fn no_json_as_a_body_does_harm(json in any_json()) {
+    fn any_json_is_safe_as_a_body(json in any_json()) {
         checks::event(json.to_string().as_bytes());
     }
 
     #[test]
-    fn no_damaged_event_does_harm(name in any_name(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn a_damaged_event_is_safe(name in any_name(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut body = testing::event(&name).elements(ELEMENT_TYPES.iter().copied().map(testing::element)).to_string().into_bytes();
         let at = at.index(body.len());
         body[at] = byte;

@@ -1,4 +1,4 @@
-//! The same work in actix-web, by hand.
+//! The same work, handwritten with actix-web.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Ours in an actix-web app. As the README has it, the webhook belongs to the main thread's runtime: handlers that wait go
-//! on there, not on the worker's thread.
+//! The library in an actix-web app. As in the README, the webhook belongs to the main thread's runtime: handlers that wait continue
+//! there and not on the worker's thread.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The same work in axum, by hand.
+//! The same work, handwritten with axum.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Ours in an axum app.
+//! The library in an axum app.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What somebody writes who has no library for it: the documented fields, owned, and the signature. Limits and isolation are
-//! the framework's, as far as it has them.
+//! The code that one would write without a library: the documented fields as owned values, and the signature. Limits and isolation
+//! are those of the framework.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -1,5 +1,5 @@
-//! cloudevents-sdk's axum extractor: an event whose attributes are headers ("binary mode") and whose data is our event,
-//! which its handler types, as the extractor leaves data in bytes. There is no signature to check.
+//! cloudevents-sdk's axum extractor: an event with its attributes in headers ("binary mode") and the sample as its data. The handler
+//! parses the data, because the extractor returns bytes. There is no signature.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The application behind every server: it does nothing, for as long as it is told to.
+//! The application behind every server: it does nothing, or sleeps for the configured time.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) async fn handle(delay: Duration) {
     }
 }
 
-/// What our three doors serve.
+/// The handler of the library's doors.
 pub(super) fn webhook(delay: Duration) -> Webhook<impl EventHandler> {
     Webhook::new(Verifier::signed(APP, TOKEN).clock(now), Support { delay })
 }

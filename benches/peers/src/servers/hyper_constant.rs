@@ -1,4 +1,4 @@
-//! The limit: hyper that reads the body, looks at nothing, and answers what is always the same.
+//! The upper bound: hyper that reads the body and always returns the same response.
 
 use std::{convert::Infallible, time::Duration};
 

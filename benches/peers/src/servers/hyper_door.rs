@@ -1,4 +1,4 @@
-//! Ours on bare hyper.
+//! The library on bare hyper.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The servers that are measured. Each runs on one thread (actix-web's worker, its one) and writes without delay.
+//! The measured servers. Each runs on one thread (actix-web on one worker) and sets `TCP_NODELAY`.
 
 mod hyper_constant;
 
@@ -41,7 +41,7 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// In the order of a round: who is compared stands side by side, as far as a line allows.
+    /// In the order of a round, with compared servers next to each other where possible.
     pub(crate) const ALL: [Self; 8] = [
         Self::HyperConstant,
         Self::HyperDoor,
@@ -53,7 +53,7 @@ impl Server {
         Self::CloudEvents,
     ];
 
-    /// That of its file.
+    /// The name of its file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::HyperConstant => "hyper_constant",
@@ -72,7 +72,7 @@ impl Server {
         known.ok_or_else(|| format!("there is no server {name}").into())
     }
 
-    /// Prints its address and serves until standard input ends, so that no server outlives whoever started it.
+    /// Prints its address and serves until standard input ends, so that no server outlives its parent process.
     pub(crate) fn serve(self, delay: Duration) -> Result<()> {
         thread::spawn(|| {
             let _ = io::copy(&mut io::stdin(), &mut io::sink());

@@ -1,4 +1,4 @@
-//! slack-morphism's axum listener, set up as its documentation does: HMAC over body and time, and the event typed.
+//! slack-morphism's axum listener, set up as in its documentation: HMAC of body and time, and a typed event.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ async fn pushed(State(delay): State<Duration>, Extension(event): Extension<Slack
             handle(delay).await;
             StatusCode::OK
         }
-        // It types what it does not know as unknown, which would be less work.
+        // An unknown event would be less work.
         _ => StatusCode::BAD_REQUEST,
     }
 }
