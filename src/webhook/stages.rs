@@ -1,4 +1,4 @@
-//! Each stage alone, to be measured: `benches/delivery` compiles this with `--cfg desk_stages`, and nobody else does.
+//! Each stage on its own, for `benches/delivery`, which compiles this file with `--cfg desk_stages`.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{
     body::BodyReader,
     dispatch,
     dispatch::Slot,
-    parse,
+    parse::{self, Parsed},
     query::Query,
     telemetry::{Accepted, Delivery},
     verify::Trust,
@@ -39,8 +39,10 @@ pub async fn body<H: Deliver, B: Body>(webhook: &Webhook<H>, body: B) -> Result<
 }
 
 pub fn parse(text: String, believed: Believed<'_>) -> Result<Option<Arc<Event>>, Refusal> {
-    let limit = RateLimit::default();
-    parse::parse(text, believed.0, believed.1, &Delivery::begin(&limit))
+    parse::parse(text, believed.0, believed.1).map(|parsed| match parsed {
+        Parsed::Event(event) => Some(event),
+        _ => None,
+    })
 }
 
 pub async fn dispatch<H: Deliver>(webhook: &Webhook<H>, event: Arc<Event>) -> Result<(), Refusal> {

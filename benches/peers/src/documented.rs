@@ -1,8 +1,8 @@
-//! What the vendor documents.
+//! The vendor's documented values.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The app, the token and the time of the documented signature.
+/// App, token and time of the documented signature.
 pub(crate) const APP: u64 = 1_400_000_000;
 pub(crate) const TOKEN: &str = "xxxxyyyy";
 pub(crate) const NOW: u64 = 1_669_872_112;

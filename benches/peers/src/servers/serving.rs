@@ -1,4 +1,4 @@
-//! Serves on a free port of this machine, and prints the address.
+//! Serves on a free local port and prints the address.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::Result;
 
-/// hyper as it comes: without a timer, so that it watches over no headers' time.
+/// hyper with its defaults: without a timer, so that header time-outs are off.
 pub(super) async fn serve_hyper<S>(service: S) -> Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
@@ -29,7 +29,7 @@ where
 
 pub(super) async fn serve_axum(app: Router) -> Result<()> {
     let listener = listen().await?.tap_io(|stream| {
-        // Without it answers would wait for acknowledgements, and the figures would tell.
+        // Otherwise responses would wait for TCP acknowledgements.
         stream.set_nodelay(true).expect("a fresh connection takes its options");
     });
     Ok(axum::serve(listener, app).await?)
