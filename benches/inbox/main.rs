@@ -26,10 +26,17 @@ mod busy;
 
 mod soak;
 
+mod work;
+
 use self::{place::Folder, server::Server};
 
 fn main() {
     let folder = Folder::new();
+    let arguments: Vec<String> = std::env::args().skip_while(|argument| argument != "work").collect();
+    if let [_, count, url @ ..] = &arguments[..] {
+        let url = url.iter().find(|url| url.contains("://"));
+        return work::measure(&folder, count.parse().unwrap(), url.map(String::as_str));
+    }
     let server = Server::start("max_connections = 300");
     match std::env::args().find(|argument| !argument.starts_with('-') && !argument.contains('/')).as_deref() {
         Some("grown") => grown::measure(&folder, server.as_ref()),

@@ -80,9 +80,11 @@ impl<H: Deliver> Dispatcher<H> {
     /// After how many ends of the process, such as an abort, a stack overflow or a kill, while an event was handled it
     /// becomes a dead letter; at least 1. Default: 3.
     ///
-    /// An event that was running when two processes died is delivered alone for up to 100 ms the next time. Unless nothing
-    /// else was running in at least two of these processes, an event is given up only after three times as many. A process
-    /// that is [draining](Workers::drain) counts for no event.
+    /// Which of several events ended the process is not known, so nothing else may have been running in at least two of these
+    /// processes (in one, with a limit of 1); otherwise the event is given up only after three times as many. After two, it is
+    /// delivered alone for up to 100 ms. PostgreSQL counts the first event of each session that the process held, and does not
+    /// know for the first end whether anything else was running, so limits of 1 and 2 take one more there. A process that is
+    /// [draining](Workers::drain) counts for no event.
     pub fn crashes(mut self, crashes: u32) -> Self {
         self.settings.policy.crashes = crashes.max(1);
         self

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, future::poll_fn, pin::pin, task::Poll, time::Du
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
+    task::yield_now,
     time::Instant,
 };
 
@@ -75,6 +76,8 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Group<T, R> {
                     // It fails when the caller has gone.
                     let _ = reply.send(result);
                 }
+                // Callers that go on at once with their next item get into this group instead of the one after it.
+                yield_now().await;
             }
         });
         Self { queue }

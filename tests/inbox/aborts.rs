@@ -6,7 +6,7 @@ use tencent_desk_webhook::inbox::Inbox;
 use tokio::{process::Child, time::sleep};
 
 use crate::{
-    places::{Folder, PATIENCE, Place, accept, message, open, postgres, sqlite},
+    places::{Folder, PATIENCE, Place, accept, message, on_each_engine, open, postgres},
     process::{self, Process, Senders, delivered, example, free_port, send},
 };
 
@@ -60,30 +60,36 @@ async fn check(place: &Place, address: &str, log: &Path, poison: usize, good: us
     assert_eq!(deliveries(log).len(), good, "{}: all others were delivered", place.name());
 }
 
-async fn alone_is_dead_after_three_times(place: &Place) {
+async fn alone_it_is_dead_after_three_times(place: Place) {
+    aborts_of_one_session(&place, 1).await;
+}
+
+async fn several_of_a_session_are_dead_after_three_times_each(place: Place) {
+    aborts_of_one_session(&place, 2).await;
+}
+
+async fn aborts_of_one_session(place: &Place, events: usize) {
     let (folder, address) = (Folder::new(), place.address());
     let inbox = open(&address).await;
-    accept(&inbox, &message("poison", 1)).await;
+    for number in 0..events {
+        accept(&inbox, &message("poison", number)).await;
+    }
     drop(inbox);
     let log = folder.join("log");
     let aborts = survive(place, &address, &log, 1).await;
-    // One abort may fall before the last one was counted.
-    assert!((3..=4).contains(&aborts), "{}: {aborts}", place.name());
-    check(place, &address, &log, 1, 0).await;
+    assert_eq!(aborts, 3 * events, "{}", place.name());
+    check(place, &address, &log, events, 0).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_aborts_its_process_alone_is_dead_after_three_times_in_sqlite() {
-    alone_is_dead_after_three_times(&sqlite()).await;
+on_each_engine! {
+    alone_it_is_dead_after_three_times,
+    several_of_a_session_are_dead_after_three_times_each,
+    among_many_events_those_that_abort_die_and_no_others,
+    kills_and_aborts_lose_nothing_and_bury_no_innocent_event,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_aborts_its_process_alone_is_dead_after_three_times_in_postgres() {
-    let Some(place) = postgres() else { return };
-    alone_is_dead_after_three_times(&place).await;
-}
-
-async fn among_many(place: &Place) {
+async fn among_many_events_those_that_abort_die_and_no_others(place: Place) {
+    let place = &place;
     let (folder, address) = (Folder::new(), place.address());
     let inbox = open(&address).await;
     for session in 0..200 {
@@ -99,17 +105,6 @@ async fn among_many(place: &Place) {
     let crashes = survive(place, &address, &log, 1).await;
     assert!((4..=10).contains(&crashes), "{}: {crashes} crashes for two events", place.name());
     check(place, &address, &log, 2, 600).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn among_many_events_those_that_abort_die_and_no_others_in_sqlite() {
-    among_many(&sqlite()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn among_many_events_those_that_abort_die_and_no_others_in_postgres() {
-    let Some(place) = postgres() else { return };
-    among_many(&place).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +131,8 @@ const ABORTS: usize = 50;
 
 /// While senders load it, a process is killed in one round, and sent an event that aborts it in the next. In the end a version
 /// is deployed that can handle such events.
-async fn kills_and_aborts(place: &Place) {
+async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event(place: Place) {
+    let place = &place;
     let (folder, address, port) = (Folder::new(), place.address(), free_port());
     let log = folder.join("log");
     let senders = Senders::start(8, &[port]);
@@ -180,15 +176,4 @@ async fn kills_and_aborts(place: &Place) {
         dead.len()
     );
     assert!(events > ENDS, "{}: only {events} were acknowledged", place.name());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event_in_sqlite() {
-    kills_and_aborts(&sqlite()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event_in_postgres() {
-    let Some(place) = postgres() else { return };
-    kills_and_aborts(&place).await;
 }

@@ -42,6 +42,27 @@ async fn a_write_has_at_most_eight_megabytes_or_one_event() {
     assert!(groups.len() < 90, "they are written together: {groups:?}");
 }
 
+/// Otherwise two halves of the senders would take turns for ever.
+#[tokio::test(start_paused = true)]
+async fn senders_that_go_on_at_once_share_a_write_however_they_began() {
+    let memory = Memory::default();
+    let inbox = Inbox::over(memory.clone());
+    memory.will(Mood::Slow(Duration::from_millis(10)));
+    let mut senders = JoinSet::new();
+    for sender in 0..64 {
+        let inbox = inbox.clone();
+        senders.spawn(async move {
+            sleep(Duration::from_millis(sender / 32 * 5)).await;
+            for number in 0..10 {
+                accept(&inbox, &message(&sender.to_string(), number)).await;
+            }
+        });
+    }
+    senders.join_all().await;
+    let groups = memory.state().groups.len();
+    assert!(groups <= 12, "{groups} writes");
+}
+
 /// The sender has had its 503 by then.
 #[tokio::test(start_paused = true)]
 async fn what_has_waited_for_longer_than_the_sender_is_not_stored() {

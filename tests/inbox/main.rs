@@ -58,6 +58,8 @@ mod outages;
 
 mod fleet;
 
+mod endurance;
+
 mod tls;
 
 mod leases;

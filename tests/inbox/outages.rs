@@ -129,13 +129,13 @@ async fn the_connection_is_cut() {
 }
 
 /// Stands between the inbox and its PostgreSQL.
-struct Line {
-    port: u16,
+pub(crate) struct Line {
+    pub(crate) port: u16,
     connections: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
 impl Line {
-    async fn to(server: u16) -> Self {
+    pub(crate) async fn to(server: u16) -> Self {
         Self::slow_to(server, u64::MAX).await
     }
 
@@ -147,7 +147,8 @@ impl Line {
         tokio::spawn(async move {
             loop {
                 let mut near = listener.accept().await.unwrap().0;
-                let mut far = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                // The server may have crashed.
+                let Ok(mut far) = TcpStream::connect(("127.0.0.1", server)).await else { continue };
                 let task = tokio::spawn(async move {
                     if rate == u64::MAX {
                         let _ = copy_bidirectional(&mut near, &mut far).await;
@@ -170,8 +171,11 @@ impl Line {
         line
     }
 
-    fn cut(&self) {
-        self.connections.lock().unwrap().drain(..).for_each(|connection| connection.abort());
+    /// Returns how many connections it has cut.
+    pub(crate) fn cut(&self) -> usize {
+        let mut connections = self.connections.lock().unwrap();
+        connections.retain(|connection| !connection.is_finished());
+        connections.drain(..).inspect(AbortHandle::abort).count()
     }
 }
 

@@ -61,6 +61,10 @@ pub(crate) fn errors(log: &Path) -> PathBuf {
 
 impl Process {
     pub(crate) async fn start(mut command: Command) -> Self {
+        Self::start_again(&mut command).await
+    }
+
+    pub(crate) async fn start_again(command: &mut Command) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -86,6 +90,10 @@ impl Process {
     }
 
     pub(crate) async fn kill(mut self) {
+        self.kill_now().await;
+    }
+
+    pub(crate) async fn kill_now(&mut self) {
         self.child.kill().await.unwrap();
     }
 

@@ -148,6 +148,16 @@ impl Server {
         }
     }
 
+    /// Stops it as a crash does, and leaves what it has written to the operating system.
+    pub(crate) fn crash(&mut self) {
+        let mut stop = self.command("pg_ctl");
+        stop.args(["stop", "-w", "-m", "immediate", "-D"]).arg(self.data()).stdout(Stdio::null());
+        assert!(stop.status().unwrap().success());
+        if let Some(mut postmaster) = self.postmaster.take() {
+            let _ = postmaster.wait();
+        }
+    }
+
     /// One statement or more; gives what it prints.
     pub(crate) fn sql(&self, statement: &str) -> String {
         self.sql_in("postgres", statement)

@@ -1,8 +1,8 @@
 //! Which events were being handled when a process ended.
 //!
-//! A claim that was not given back has ended with its process. If its lane had one event, or was careful already, that event is
-//! counted; otherwise it is one of several, and the lane becomes careful: its events are then claimed one at a time. Nothing of
-//! this is written while all goes well.
+//! A claim that was not given back has ended with its process, and this is counted for the first event of its lane. It may have
+//! been a later one, so the lane becomes careful: its events are then claimed one at a time. Nothing of this is written while all
+//! goes well.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -109,24 +109,20 @@ impl Crashes {
     }
 }
 
-/// Counts an end of a process for each of these lanes, which are claimed now: once for a claim.
+/// Counts an end of a process for the first event of each of these lanes, which are claimed now: once for a claim.
 pub(super) const STRIKE: &str = "
     WITH ended AS MATERIALIZED (
-        SELECT ended.lane, ended.blamed, ended.alone, state.head, state.careful > 0 OR state.next IS NULL AS is_known
+        SELECT ended.lane, ended.blamed, ended.alone, state.head
         FROM unnest($1::bytea[], $2::bigint[], $3::boolean[]) AS ended (lane, blamed, alone)
         CROSS JOIN LATERAL (
-            SELECT careful,
-                (SELECT id FROM event WHERE event.lane = lane.lane ORDER BY id LIMIT 1) AS head,
-                (SELECT id FROM event WHERE event.lane = lane.lane ORDER BY id OFFSET 1 LIMIT 1) AS next
+            SELECT (SELECT id FROM event WHERE event.lane = lane.lane ORDER BY id LIMIT 1) AS head
             FROM lane WHERE lane.lane = ended.lane AND lane.blamed IS DISTINCT FROM ended.blamed OFFSET 0
         ) AS state
     ), struck AS (
         UPDATE event SET crashes = event.crashes + 1, alone = event.alone + ended.alone::integer
-        FROM ended
-        WHERE event.id = ended.head AND event.id = ANY (ARRAY (SELECT head FROM ended WHERE is_known))
+        FROM ended WHERE event.id = ended.head AND event.id = ANY (ARRAY (SELECT head FROM ended))
     )
-    UPDATE lane SET careful = 16, blamed = ended.blamed, suspect_alone = ended.alone,
-        suspect = CASE WHEN is_known THEN head END
+    UPDATE lane SET careful = 16, blamed = ended.blamed, suspect_alone = ended.alone, suspect = head
     FROM ended WHERE lane.lane = ended.lane AND lane.lane = ANY (ARRAY (SELECT lane FROM ended))";
 
 /// These claims were blamed, and their process is alive.
