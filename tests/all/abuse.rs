@@ -1,4 +1,4 @@
-//! What hostile clients and hostile handlers may do without harm.
+//! Hostile clients and misbehaving handlers do no harm.
 
 use std::{
     sync::{
@@ -37,7 +37,7 @@ fn good() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pipelined_requests_are_each_answered_in_order() {
+async fn pipelined_requests_get_responses_in_order() {
     for &door in DOORS {
         let recorder = Recorder::default();
         let address = door.open(Webhook::new(verifier(), recorder.clone())).await;
@@ -54,10 +54,10 @@ async fn pipelined_requests_are_each_answered_in_order() {
     }
 }
 
-/// Against servers in processes of their own, whose memory is theirs alone.
+/// Runs servers as separate processes, to measure their memory.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_thousand_refusals_on_one_connection_leave_nothing_behind() {
+async fn a_hundred_thousand_refusals_on_one_connection_do_not_grow_memory() {
     for name in EXAMPLES {
         let mut command = example(name);
         command.env("DESK_TOKEN", "token");
@@ -75,14 +75,14 @@ async fn a_hundred_thousand_refusals_on_one_connection_leave_nothing_behind() {
             }
         }
         let grown = server.resident().saturating_sub(before);
-        assert!(grown < 2 << 20, "{name} has taken {grown} bytes more");
+        assert!(grown < 2 << 20, "{name} has grown by {grown} bytes");
         server.terminate("-TERM");
         assert!(server.end().await.0.success(), "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_at_once_are_handled_or_told_to_come_back() {
+async fn ten_thousand_at_once_are_handled_or_get_503() {
     let recorder = Recorder::default();
     recorder.set_behaviour(Behaviour::Stall);
     let webhook = Webhook::new(verifier(), recorder.clone());
@@ -106,11 +106,11 @@ async fn ten_thousand_at_once_are_handled_or_told_to_come_back() {
     handled.sort();
     accepted.sort();
     assert_eq!((accepted.len(), recorder.finished()), (1024, 1024));
-    assert_eq!(handled, accepted, "none is lost, none comes twice");
+    assert_eq!(handled, accepted, "none is lost, none is handled twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_through_a_door_are_handled_or_told_to_come_back() {
+async fn ten_thousand_through_a_door_are_handled_or_get_503() {
     for &door in DOORS {
         let recorder = Recorder::default();
         recorder.set_behaviour(Behaviour::Stall);
@@ -149,9 +149,9 @@ async fn ten_thousand_through_a_door_are_handled_or_told_to_come_back() {
     }
 }
 
-/// In the head, before the body, in the body, while the handler runs, and before the answer is read.
+/// In the head, before the body, in the body, while the handler runs, and before the response is read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_may_hang_up_at_every_stage() {
+async fn a_client_may_disconnect_at_every_stage() {
     for &door in DOORS {
         let recorder = Recorder::default();
         recorder.set_behaviour(Behaviour::Stall);
@@ -175,7 +175,7 @@ async fn a_client_may_hang_up_at_every_stage() {
             let mut client = Client::connect(address).await;
             client.write(&request).await;
             drop(client);
-            // It may be gone before its request was read, or after.
+            // The client may disconnect before or after its request is read.
             let mut next = Client::connect(address).await;
             next.write(&request).await;
             assert_eq!(next.read(true).await.body, OK, "{door:?} {count}");
@@ -186,22 +186,22 @@ async fn a_client_may_hang_up_at_every_stage() {
     }
 }
 
-/// hyper's example has a timer for heads; actix-web has one of its own.
+/// hyper's example has a timer for request heads, and actix-web limits them by default.
 #[cfg(all(feature = "hyper", feature = "actix-web"))]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_head_is_given_up_by_the_server() {
+async fn a_slow_head_times_out() {
     for name in ["hyper", "actix_web"] {
         let server = Server::start(example(name)).await;
         let mut client = server.client().await;
         client.write("POST /desk/callback?").await;
-        assert!(client.is_given_up().await, "{name}");
+        assert!(client.is_closed().await, "{name}");
         server.terminate("-TERM");
         assert!(server.end().await.0.success(), "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_live_token_is_let_in_while_verifiers_are_exchanged() {
+async fn a_live_token_is_accepted_while_verifiers_are_replaced() {
     let verifier =
         |tokens: [&str; 2]| Verifier::signed(APP, tokens[0]).also_accept(tokens[1]).clock(|| at(NOW));
     let recorder = Recorder::default();
@@ -235,9 +235,9 @@ async fn a_live_token_is_let_in_while_verifiers_are_exchanged() {
     assert_eq!(recorder.calls().len(), 4000);
 }
 
-/// It delays its own caller and the thread, and nobody whom another thread serves.
+/// It delays its caller and its thread, but not requests on other threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_blocks_its_thread_harms_only_its_own_caller() {
+async fn a_handler_that_blocks_its_thread_delays_only_its_own_caller() {
     struct Blocking(std::sync::Mutex<mpsc::Receiver<()>>);
 
     #[async_trait]
@@ -261,12 +261,12 @@ async fn a_handler_that_blocks_its_thread_harms_only_its_own_caller() {
     assert_eq!(ask("SessionEnd").await, 0);
     assert!(!blocked.is_finished());
     release.send(()).unwrap();
-    assert_eq!(blocked.await.unwrap(), 0, "its caller is told how it ended, late as it is");
+    assert_eq!(blocked.await.unwrap(), 0, "its caller receives the result, even if it is late");
     webhook.drained(crate::support::LONG).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_a_handler_does_the_webhook_drains_once_it_ends() {
+async fn the_webhook_drains_once_handlers_end_whatever_they_do() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone());
     let behaviours = [

@@ -1,4 +1,4 @@
-//! When a body is read, how much of it, and what it has to be.
+//! When and how far a body is read, and what it must contain.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +21,7 @@ use crate::support::{
     APP, Answer, Recorder, answer, event_json, fixture, post, refusal_of, send, signed, verifier,
 };
 
-/// A body that tells how often it was polled, and ends, fails or stalls after its chunks.
+/// A body that counts how often it is polled, and ends, fails or stalls after its chunks.
 struct Watched {
     chunks: VecDeque<Bytes>,
     end: End,
@@ -30,7 +30,7 @@ struct Watched {
 }
 
 enum End {
-    /// Empty frames for ever.
+    /// Endless empty frames.
     Endless,
     Proper,
     Broken,
@@ -51,7 +51,7 @@ impl Watched {
 
 impl Body for Watched {
     type Data = Bytes;
-    /// Not `Error`: the core asks nothing of it.
+    /// Does not implement `Error`: the core does not require it.
     type Error = ();
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ()>>> {
@@ -97,7 +97,7 @@ async fn nothing_is_polled_before_the_query_is_verified() {
 }
 
 #[tokio::test]
-async fn a_body_may_come_in_pieces() {
+async fn a_body_may_arrive_in_pieces() {
     let event = event_json("SessionBegin").to_string();
     let (start, end) = event.split_at(20);
     assert!(ask(Watched::new(&[start, "", end], End::Proper)).await.is_ok());
@@ -125,7 +125,7 @@ async fn a_body_above_the_limit_is_refused_as_soon_as_that_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_body_is_given_up_after_the_read_timeout() {
+async fn a_stalled_body_is_refused_after_the_read_timeout() {
     let begin = tokio::time::Instant::now();
     let answer = ask(Watched::new(&["{"], End::Never)).await;
     assert_eq!((answer.status, answer.code), (408, 40801));
@@ -140,7 +140,7 @@ async fn a_stalled_body_is_given_up_after_the_read_timeout() {
 }
 
 #[test]
-fn a_stalled_body_is_given_up_without_timers_in_the_runtime() {
+fn a_stalled_body_is_refused_in_a_runtime_without_timers() {
     let webhook = Webhook::new(verifier(), Recorder::default());
     let waiting = send(&webhook, request(&signed(), Watched::new(&["{"], End::Never)));
     let no_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -148,7 +148,7 @@ fn a_stalled_body_is_given_up_without_timers_in_the_runtime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_body_is_given_up_before_the_deadline_passes() {
+async fn a_stalled_body_is_refused_before_the_deadline() {
     let begin = tokio::time::Instant::now();
     let webhook = Webhook::new(verifier(), Recorder::default()).deadline(Duration::from_millis(300));
     assert_eq!(send(&webhook, request(&signed(), Watched::new(&[], End::Never))).await.code, 40801);
@@ -156,13 +156,13 @@ async fn a_stalled_body_is_given_up_before_the_deadline_passes() {
 }
 
 #[tokio::test]
-async fn a_body_of_endless_empty_frames_is_given_up() {
+async fn a_body_of_endless_empty_frames_is_refused() {
     let webhook = Webhook::new(verifier(), Recorder::default()).read_timeout(Duration::from_millis(10));
     assert_eq!(send(&webhook, request(&signed(), Watched::new(&[], End::Endless))).await.code, 40801);
 }
 
 #[test]
-fn a_stalled_body_is_given_up_after_the_end_of_the_webhooks_runtime() {
+fn a_stalled_body_is_refused_after_the_webhooks_runtime_has_ended() {
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let webhook = own.block_on(async { Webhook::new(verifier(), Recorder::default()) });
     drop(own);
@@ -189,14 +189,14 @@ async fn only_a_refusal_that_leaves_a_body_unread_closes_the_connection() {
     let read = || Watched::new(&["{"], End::Proper);
     assert!(closes("", Version::HTTP_11, unread()).await);
     assert!(closes("", Version::HTTP_10, unread()).await);
-    assert!(!closes("", Version::HTTP_2, unread()).await, "illegal there");
+    assert!(!closes("", Version::HTTP_2, unread()).await, "not permitted in HTTP/2");
     assert!(closes(&signed(), Version::HTTP_11, unread()).await);
     assert!(!closes(&signed(), Version::HTTP_11, read()).await);
     assert!(!webhook.handle(post("", "")).await.headers().contains_key("connection"), "there is no body");
 }
 
 #[tokio::test]
-async fn what_is_no_event_is_refused_with_its_reason() {
+async fn a_body_that_is_not_an_event_is_refused_with_its_reason() {
     let session = |json: serde_json::Value| json.to_string();
     for (body, code) in [
         ("{".to_owned(), 40008),
@@ -244,7 +244,7 @@ async fn a_coded_body_is_refused() {
 }
 
 #[tokio::test]
-async fn the_command_stands_in_the_query_the_body_or_both() {
+async fn the_command_is_in_the_query_the_body_or_both() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(Verifier::dangerous_unsigned(APP), recorder.clone());
     const OURS: Option<&str> = Some("Desk.SessionEventNotify");

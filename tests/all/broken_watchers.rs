@@ -1,4 +1,4 @@
-//! A subscriber or a recorder that panics costs nobody an event.
+//! A subscriber or a recorder that panics affects no event.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tracing::{Event, Subscriber, span};
 
 use crate::log::subscribe;
 
-/// What every kind of delivery gets, and how many handlers are left running.
+/// The responses to every kind of delivery, and how many handlers are still running.
 fn answers() -> (Vec<u16>, usize, usize) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -99,7 +99,7 @@ impl Subscriber for BrokenSubscriber {
 }
 
 #[test]
-fn a_subscriber_that_panics_costs_nothing_but_what_it_would_have_told() {
+fn a_subscriber_that_panics_loses_only_its_own_output() {
     assert_undisturbed();
     for method in ["new_span", "record", "event", "enter", "exit", "clone_span", "try_close"] {
         let _guard = subscribe(BrokenSubscriber(method));
@@ -168,6 +168,6 @@ impl HistogramFn for Instrument {
 }
 
 #[test]
-fn a_recorder_that_panics_costs_nothing_but_its_numbers() {
+fn a_recorder_that_panics_loses_only_its_own_numbers() {
     metrics::with_local_recorder(&BrokenRecorder, assert_undisturbed);
 }

@@ -1,4 +1,4 @@
-//! What holds for every input. The fuzz targets search for one for which it does not; the ordinary tests replay their corpora.
+//! Properties of every input. The fuzz targets search for inputs that violate them, and the tests replay their corpora.
 
 use std::{
     pin::{Pin, pin},
@@ -20,7 +20,7 @@ use tencent_desk_webhook::{
 pub const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
 pub const COMMAND: &str = "Desk.SessionEventNotify";
 
-/// Any query is answered, and only one with the signature is let in.
+/// Any query gets a response, and only one with the right signature is accepted.
 pub fn query(data: &[u8]) {
     let Ok(uri) = Uri::try_from([b"/?", data].concat()) else { return };
     let ask = |verifier: Verifier| {
@@ -38,7 +38,7 @@ pub fn query(data: &[u8]) {
     ask(Verifier::dangerous_unsigned(APP));
 }
 
-/// Any body is answered, and an event that was made of one comes back equal from what it serialises to.
+/// Any body gets a response, and an event that is made of it survives a round trip through serde.
 pub fn event(data: &[u8]) {
     let recorder = Recorder::default();
     let webhook = Webhook::new(testing::verifier(), recorder.clone());
@@ -61,10 +61,10 @@ pub fn event(data: &[u8]) {
     }
 }
 
-/// As the README's limits say.
+/// The README's limit.
 const PARTS: usize = 1000;
 
-/// Elements, and what they list.
+/// Counts elements and the items in them.
 fn parts(elements: &[Element]) -> usize {
     let of = |element: &Element| match element {
         Element::Image(image) => image.image_info_array.len(),
@@ -78,7 +78,7 @@ fn parts(elements: &[Element]) -> usize {
     elements.iter().map(|element| 1 + of(element)).sum()
 }
 
-/// The largest room that a request with a body of `length` bytes may take, from its first byte to the handler.
+/// The maximum memory of a request with a body of `length` bytes, from its first byte to the handler.
 pub fn room(length: usize) -> u64 {
     16 * (length + 1024) as u64
 }
@@ -91,7 +91,7 @@ fn look_at(element: &Element) {
     }
 }
 
-/// A delivery of `data` to a handler that does nothing: what is measured.
+/// A delivery of `data` to a handler that does nothing, for measurements.
 pub fn receive(data: &[u8]) -> impl FnOnce() + use<> {
     let webhook = Webhook::new(testing::verifier(), Nothing);
     let request = testing::Delivery::of(data.to_vec()).request();
@@ -102,8 +102,8 @@ struct Nothing;
 
 impl EventHandler for Nothing {}
 
-/// Any request is answered. The first byte picks method and limits; then come lines of query and headers, an empty line, and
-/// a body that arrives in pieces.
+/// Any request gets a response. The first byte selects method and limits. The query, lines of headers, an empty line and the body,
+/// which arrives in pieces, follow.
 pub fn handle(data: &[u8]) {
     let Some((&choices, rest)) = data.split_first() else { return };
     let mut lines = rest.splitn(16, |&byte| byte == b'\n');
@@ -128,7 +128,7 @@ pub fn handle(data: &[u8]) {
     check_answer(now(Webhook::new(verifier, Nothing).body_limit(limit).handle(request)));
 }
 
-/// Every answer is one of the documented ones; gives its `ErrorCode`.
+/// Checks that the response is a documented one, and returns its `ErrorCode`.
 fn check_answer(response: Response<Full<Bytes>>) -> i64 {
     let status = i64::from(response.status().as_u16());
     assert_eq!(response.headers()["content-type"], "application/json");
@@ -140,7 +140,7 @@ fn check_answer(response: Response<Full<Bytes>>) -> i64 {
     code
 }
 
-/// Nothing here has to wait.
+/// The output of a future that must be ready immediately.
 pub fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,

@@ -1,4 +1,4 @@
-//! What clients do to connections: hang up, stall, announce, expect; and the ways to mount a webhook.
+//! Clients that disconnect, stall, announce a body or expect `100 Continue`; and the ways to mount a webhook.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -33,7 +33,7 @@ fn stalling() -> Recorder {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_only_announced_is_answered_at_once() {
+async fn an_announced_body_that_is_refused_gets_its_response_at_once() {
     for &door in DOORS {
         let address =
             door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR).deadline(HOUR)).await;
@@ -44,15 +44,15 @@ async fn what_is_only_announced_is_answered_at_once() {
             client.write(head(&query, "Content-Length: 1073741824\r\n")).await;
             let reply = client.read(true).await;
             assert_eq!((reply.status, reply.closes()), (status, true), "{door:?}");
-            assert!(client.sees_the_end().await, "{door:?}");
+            assert!(client.sees_close().await, "{door:?}");
         }
-        // A server that went on reading these chunks to their end would not close.
+        // A server that read all of these chunks would not close the connection.
         let mut client = Client::connect(address).await;
         client.write(head("", "Transfer-Encoding: chunked\r\n")).await;
         client.write("5\r\nchunk\r\n").await;
         let reply = client.read(true).await;
         assert_eq!((reply.status, reply.closes()), (403, true), "{door:?}");
-        assert!(client.sees_the_end().await, "{door:?}");
+        assert!(client.sees_close().await, "{door:?}");
     }
 }
 
@@ -65,7 +65,7 @@ async fn a_stranger_who_expects_100_gets_its_refusal_first() {
         let mut client = Client::connect(address).await;
         client.write(head("", expecting)).await;
         let mut reply = client.read(true).await;
-        // actix-web answers `Expect` itself, before any handler is asked.
+        // actix-web responds to `Expect` itself, before any handler runs.
         #[cfg(feature = "actix-web")]
         if door == Door::ActixWeb {
             assert_eq!(reply.status, 100);
@@ -84,7 +84,7 @@ async fn a_stranger_who_expects_100_gets_its_refusal_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stalled_clients_delay_nobody() {
+async fn stalled_clients_delay_no_other_client() {
     for &door in DOORS {
         let address =
             door.open(Webhook::new(verifier(), Recorder::default()).read_timeout(HOUR).deadline(HOUR)).await;
@@ -111,7 +111,7 @@ async fn a_slow_body_is_answered_408_and_ends_its_connection() {
             client.write(head(&signed(), extra)).await;
             let reply = client.read(true).await;
             assert_eq!((reply.status, reply.closes()), (408, true), "{door:?}");
-            assert!(client.sees_the_end().await, "{door:?}");
+            assert!(client.sees_close().await, "{door:?}");
             assert_eq!(webhook.in_flight(), 0, "{door:?}");
             check_healthy(address, door).await;
         }
@@ -119,7 +119,7 @@ async fn a_slow_body_is_answered_408_and_ends_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_hangs_up_in_its_body_leaves_nothing_behind() {
+async fn a_client_that_disconnects_in_its_body_leaves_nothing_behind() {
     for &door in DOORS {
         let recorder = Recorder::default();
         let address =
@@ -135,7 +135,7 @@ async fn a_client_that_hangs_up_in_its_body_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_hangs_up_stops_no_handler() {
+async fn a_client_that_disconnects_stops_no_handler() {
     for &door in DOORS {
         let recorder = stalling();
         let webhook = Webhook::new(verifier(), recorder.clone());
@@ -152,7 +152,7 @@ async fn a_client_that_hangs_up_stops_no_handler() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panic_is_its_events_error_alone() {
+async fn a_panic_affects_only_its_own_event() {
     for &door in DOORS {
         let recorder = Recorder::default();
         let webhook = Webhook::new(verifier(), recorder.clone()).deadline(HOUR);
@@ -172,7 +172,7 @@ async fn a_panic_is_its_events_error_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_the_deadline_the_sender_is_answered_and_the_connection_goes_on() {
+async fn at_the_deadline_the_sender_gets_its_response_and_the_connection_stays_open() {
     for &door in DOORS {
         let recorder = stalling();
         let webhook =
@@ -216,7 +216,7 @@ async fn a_handler_outlives_the_actix_worker_that_took_its_request() {
     assert_eq!(recorder.finished(), 1);
 }
 
-/// actix-web's own types for the versions of HTTP become ours, also those that its server does not speak here.
+/// actix-web's types for HTTP versions are converted, including versions that its server does not use here.
 #[cfg(feature = "actix-web")]
 #[tokio::test]
 async fn the_actix_door_closes_connections_of_http_1_only() {
@@ -239,7 +239,7 @@ async fn the_actix_door_closes_connections_of_http_1_only() {
     }
 }
 
-/// `Webhook` is a handler and a service wherever axum takes one, also with a state and a handler chosen at run time.
+/// `Webhook` is a handler and a service wherever axum accepts one, with a router state and with a handler chosen at run time.
 #[cfg(feature = "axum")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn axum_mounts_it_in_every_way() {

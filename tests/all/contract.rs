@@ -1,4 +1,4 @@
-//! One list of requests and the answers to them, for the core and for each door: the doors cannot differ.
+//! One list of requests and expected responses, for the core and each door, so that the doors cannot differ.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::{
     support::{APP, COMMAND, NOW, OK, Recorder, SIGN, answer, event_json, fixture, signed, verifier},
 };
 
-/// A request, and what it has to be answered with.
+/// A request and the expected response.
 struct Case {
     name: &'static str,
     method: &'static str,
@@ -110,7 +110,7 @@ impl Case {
         if self.code == 0 { 200 } else { u16::try_from(self.code / 100).unwrap() }
     }
 
-    /// Checks what every answer has; gives whether the answer ends the connection.
+    /// Checks the parts that all responses share, and returns whether the response closes the connection.
     fn check(&self, through: &str, status: u16, headers: [Option<&str>; 3], body: Option<&str>) {
         let context = format!("{} {} through {through}", self.method, self.name);
         assert_eq!(status, self.status(), "{context}: {body:?}");
@@ -196,7 +196,7 @@ async fn the_core() {
     }
 }
 
-/// Each on a connection of its own, and a good one after it: on the same connection unless the answer has closed it.
+/// Sends each case on a new connection, and then a valid request on the same connection unless the response has closed it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_door() {
     for door in DOORS {
@@ -215,7 +215,7 @@ async fn every_door() {
 
             if reply.closes() {
                 assert_ne!(case.code, 0, "{} through {door:?}", case.name);
-                assert!(client.sees_the_end().await, "{} through {door:?}", case.name);
+                assert!(client.sees_close().await, "{} through {door:?}", case.name);
                 client = Client::connect(address).await;
             }
             client.write(good.as_bytes()).await;

@@ -1,4 +1,4 @@
-//! What the fuzzers start from, and what they found, in every ordinary run.
+//! Replays the fuzz targets' corpora, including past findings.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Requests whose answer counts.
+//! Requests for decisions.
 
 use std::{
     sync::{
@@ -25,10 +25,10 @@ use crate::{
 
 const FAILED_CALL: &str = r#"{"ActionStatus":"FAIL","ErrorInfo":"the call failed: its reason is in the receiver's log","ErrorCode":20001}"#;
 
-/// A command, a body, the method that decides, and the answer.
+/// A command, a body, the responder's method, and the expected response.
 type Case = (&'static str, String, &'static str, &'static str);
 
-/// The vendor's samples, in its forms and in odd ones.
+/// The vendor's samples and variations of them.
 fn cases() -> Vec<Case> {
     const ASSIGNED: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"AgentGroupId":6521,"AgentIdList":["svc1@example.com","svc2@example.com"]}"#;
     const INVOKED: &str =
@@ -115,7 +115,7 @@ async fn a_request_has_its_fields() {
     assert_eq!(responder.questions()[0].fields, expected);
 }
 
-/// A responder that asserts what it is asked.
+/// A responder that checks its requests.
 struct Strict;
 
 #[async_trait]
@@ -209,11 +209,11 @@ async fn ai_provider_is_sent_only_with_an_acknowledgement() {
         let answer = respond(&webhook, &message()).await;
         assert!(answer.code == code && !answer.body.contains("AIProvider"), "{answer:?}");
 
-        // The failure is not kept back by a decision that takes long.
+        // A slow decision does not delay the failure.
         responder.set_behaviour(Behaviour::Stall);
         assert_eq!(respond(&webhook, &message()).await.code, code);
     }
-    // A handler that is acknowledged at the deadline is acknowledged with the decision.
+    // The acknowledgement at the deadline has the decision.
     let responder = responder();
     let webhook = webhook(&responder);
     webhook.handler().set_behaviour(Behaviour::Stall);
@@ -409,7 +409,7 @@ async fn a_webhook_with_a_responder_checks_everything_else_as_before() {
     ] {
         assert_eq!(respond(&webhook, &delivery).await.code, code);
     }
-    // The console's URL check asks for nothing.
+    // The console's URL check requests no decision.
     for body in ["", "{}"] {
         let check = Delivery::of(body).command("ChatBot.OnAssignHuman");
         assert!(respond(&webhook, &check).await.is_ok(), "{body:?}");

@@ -1,4 +1,4 @@
-//! A handler that has started runs to its end, takes nothing else down, and fails loudly exactly once.
+//! A handler that has started runs to completion, affects nothing else, and reports its failure exactly once.
 
 use std::{
     future::{pending, poll_fn},
@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::support::{Answer, event_json, hang_up, post, send, signed, verifier};
 
-/// Does as the session's id says.
+/// Does what the session's ID says.
 #[derive(Default)]
 struct Obedient {
     started: AtomicUsize,
@@ -63,7 +63,7 @@ impl EventHandler for Obedient {
     }
 }
 
-/// Panics when it is dropped, and when it is shown.
+/// Panics when it is dropped and when it is displayed.
 #[derive(Debug)]
 struct Bomb;
 
@@ -93,8 +93,8 @@ async fn order(webhook: &Subject, orders: &str) -> Answer {
     send(webhook, post(&signed(), event.to_string())).await
 }
 
-/// Sends an order and hangs up after the first poll.
-async fn order_and_hang_up(webhook: &Subject, orders: &str) {
+/// Sends an order and disconnects after the first poll.
+async fn order_and_disconnect(webhook: &Subject, orders: &str) {
     hang_up(order(webhook, orders)).await;
 }
 
@@ -107,7 +107,7 @@ fn late(webhook: &Subject) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn success_is_told() {
+async fn success_is_acknowledged() {
     let webhook = subject();
     for orders in ["go", "yield", "yield yield"] {
         assert!(order(&webhook, orders).await.is_ok());
@@ -116,7 +116,7 @@ async fn success_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_is_told_without_its_reason() {
+async fn a_failure_is_reported_to_the_sender_without_its_reason() {
     let webhook = subject();
     for orders in [
         "fail",
@@ -134,13 +134,13 @@ async fn failure_is_told_without_its_reason() {
     }
     let answer = order(&webhook, "yield unavailable").await;
     assert_eq!((answer.status, answer.code), (503, 50302));
-    assert_eq!(late(&webhook), [""; 0], "the sender has heard of each");
-    assert!(order(&webhook, "go").await.is_ok(), "nothing else is taken down");
+    assert_eq!(late(&webhook), [""; 0], "the sender has received each failure");
+    assert!(order(&webhook, "go").await.is_ok(), "nothing else is affected");
     assert_eq!(webhook.in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_deadline_the_sender_is_told_ok_and_the_handler_goes_on() {
+async fn at_the_deadline_the_sender_gets_ok_and_the_handler_continues() {
     let webhook = subject();
     let begin = Instant::now();
     assert!(order(&webhook, "sleep").await.is_ok());
@@ -152,7 +152,7 @@ async fn at_the_deadline_the_sender_is_told_ok_and_the_handler_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_counts_from_the_arrival() {
+async fn the_deadline_is_measured_from_the_requests_arrival() {
     let webhook = subject().deadline(Duration::from_millis(800));
     let begin = Instant::now();
     let mut event = event_json("SessionBegin");
@@ -187,7 +187,7 @@ impl futures_core::Stream for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_can_refuse_what_is_not_done_at_the_deadline() {
+async fn a_webhook_can_refuse_an_event_that_is_not_done_at_the_deadline() {
     let webhook = subject().at_deadline(AtDeadline::Refuse);
     let answer = order(&webhook, "sleep").await;
     assert_eq!((answer.status, answer.code), (503, 50303));
@@ -196,10 +196,10 @@ async fn a_webhook_can_refuse_what_is_not_done_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_hangs_up_stops_nothing() {
+async fn a_caller_that_disconnects_stops_nothing() {
     let webhook = subject();
-    order_and_hang_up(&webhook, "yield").await;
-    order_and_hang_up(&webhook, "sleep").await;
+    order_and_disconnect(&webhook, "yield").await;
+    order_and_disconnect(&webhook, "sleep").await;
     webhook.drained(crate::support::LONG).await;
     assert_eq!(finished(&webhook), 2);
 }
@@ -210,7 +210,7 @@ async fn a_late_failure_is_reported_exactly_once() {
     assert!(order(&webhook, "sleep fail").await.is_ok());
     assert!(order(&webhook, "sleep panic").await.is_ok());
     assert!(order(&webhook, "sleep fail panic-late").await.is_ok());
-    order_and_hang_up(&webhook, "yield fail").await;
+    order_and_disconnect(&webhook, "yield fail").await;
     webhook.drained(crate::support::LONG).await;
     let mut late = late(&webhook);
     late.sort();
@@ -225,35 +225,35 @@ async fn a_late_failure_is_reported_exactly_once() {
     );
 }
 
-/// Also one that panics when it is shown, and the hook may use the runtime wherever it is called.
+/// Even for an error that panics when displayed. The hook may use the runtime wherever it is called.
 #[tokio::test(start_paused = true)]
-async fn the_hook_for_late_failures_is_called_whatever_the_error_does() {
-    struct Telling(Arc<AtomicUsize>);
+async fn the_hook_for_late_failures_is_called_even_if_the_error_panics() {
+    struct Reporting(Arc<AtomicUsize>);
 
     #[async_trait]
-    impl EventHandler for Telling {
+    impl EventHandler for Reporting {
         async fn on_event(&self, _: &Event) -> HandlerResult {
             sleep(Duration::from_secs(10)).await;
             Err(HandlerError::permanent(Bomb))
         }
 
         fn on_late_failure(&self, _: &Event, _: &HandlerError) {
-            let told = Arc::clone(&self.0);
-            tokio::spawn(async move { told.fetch_add(1, Ordering::SeqCst) });
+            let reported = Arc::clone(&self.0);
+            tokio::spawn(async move { reported.fetch_add(1, Ordering::SeqCst) });
         }
     }
 
-    let told = Arc::new(AtomicUsize::new(0));
-    let webhook = Webhook::new(verifier(), Telling(Arc::clone(&told)));
+    let reported = Arc::new(AtomicUsize::new(0));
+    let webhook = Webhook::new(verifier(), Reporting(Arc::clone(&reported)));
     assert!(send(&webhook, post(&signed(), event_json("SessionBegin").to_string())).await.is_ok());
     webhook.drained(crate::support::LONG).await;
     yield_now().await;
-    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert_eq!(reported.load(Ordering::SeqCst), 1);
 }
 
-/// A caller that neither asks nor hangs up: what has ended well is not waited for.
+/// A caller that neither polls nor drops its future does not hold back `drained` if the handler has succeeded.
 #[tokio::test]
-async fn a_caller_that_does_not_ask_keeps_nobody_from_draining() {
+async fn a_caller_that_does_not_poll_does_not_hold_back_drained() {
     let webhook = subject();
     let mut answer = std::pin::pin!(order(&webhook, "wait"));
     assert!(poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await);
@@ -263,7 +263,7 @@ async fn a_caller_that_does_not_ask_keeps_nobody_from_draining() {
     assert!(answer.await.is_ok());
 }
 
-/// The failure is there, and the caller hangs up before it looks.
+/// The handler has failed, and the caller disconnects before polling.
 #[tokio::test]
 async fn a_failure_that_is_never_fetched_is_reported() {
     let webhook = subject();
@@ -275,7 +275,7 @@ async fn a_failure_that_is_never_fetched_is_reported() {
             yield_now().await;
         }
         yield_now().await;
-        assert_eq!(late(&webhook), [""; 0], "the caller may still ask");
+        assert_eq!(late(&webhook), [""; 0], "the caller may still poll");
     }
     webhook.drained(crate::support::LONG).await;
     assert_eq!(late(&webhook), ["wait fail: out of stock"]);
@@ -284,8 +284,8 @@ async fn a_failure_that_is_never_fetched_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn beyond_max_in_flight_the_response_is_503() {
     let webhook = subject().max_in_flight(2);
-    order_and_hang_up(&webhook, "wait").await;
-    order_and_hang_up(&webhook, "wait").await;
+    order_and_disconnect(&webhook, "wait").await;
+    order_and_disconnect(&webhook, "wait").await;
     let answer = order(&webhook, "go").await;
     assert_eq!((answer.status, answer.code), (503, 50301));
     webhook.handler().release.notify_waiters();
@@ -298,7 +298,7 @@ async fn beyond_max_in_flight_the_response_is_503() {
 async fn all_clones_have_the_same_max_in_flight() {
     let webhook = subject();
     let clone = webhook.clone().max_in_flight(1);
-    order_and_hang_up(&webhook, "wait").await;
+    order_and_disconnect(&webhook, "wait").await;
     assert_eq!(order(&webhook, "go").await.code, 50301);
     webhook.handler().release.notify_waiters();
     clone.drained(crate::support::LONG).await;
@@ -308,7 +308,7 @@ async fn all_clones_have_the_same_max_in_flight() {
 #[tokio::test(start_paused = true)]
 async fn drained_waits_for_a_limited_time() {
     let webhook = subject();
-    order_and_hang_up(&webhook, "wait").await;
+    order_and_disconnect(&webhook, "wait").await;
     let begun = Instant::now();
     assert!(!webhook.drained(Duration::from_secs(5)).await);
     assert_eq!(begun.elapsed().as_secs(), 5);
@@ -316,7 +316,7 @@ async fn drained_waits_for_a_limited_time() {
     assert!(webhook.drained(Duration::from_secs(5)).await);
 }
 
-/// Bodies take up memory as events do.
+/// Bodies take memory as well.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_being_read_counts() {
     let webhook = subject().max_in_flight(1);
@@ -335,11 +335,11 @@ async fn a_body_that_is_being_read_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drained_waits_for_every_clone_and_refuses_nobody_meanwhile() {
+async fn drained_waits_for_every_clone_and_refuses_no_request_meanwhile() {
     let webhook = subject();
     webhook.drained(crate::support::LONG).await;
     let clone = webhook.clone();
-    order_and_hang_up(&clone, "wait").await;
+    order_and_disconnect(&clone, "wait").await;
     {
         let mut drained = std::pin::pin!(webhook.drained(crate::support::LONG));
         for _ in 0..3 {
@@ -369,13 +369,13 @@ fn a_handler_that_is_ready_needs_no_runtime_and_one_that_waits_is_refused() {
     assert_eq!(webhook.in_flight(), 0);
 }
 
-/// As an actix-web worker does: its runtime goes while a handler that came through it runs.
+/// As with an actix-web worker, whose runtime ends while a handler that it started runs.
 #[test]
 fn the_handler_outlives_the_callers_runtime() {
     let own = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let webhook = own.block_on(async { subject() });
     let callers = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    callers.block_on(order_and_hang_up(&webhook, "wait yield"));
+    callers.block_on(order_and_disconnect(&webhook, "wait yield"));
     callers.shutdown_background();
     webhook.handler().release.notify_one();
     own.block_on(webhook.drained(crate::support::LONG));
@@ -383,11 +383,11 @@ fn the_handler_outlives_the_callers_runtime() {
 }
 
 #[test]
-fn a_runtime_that_shuts_down_loses_no_count() {
+fn the_count_stays_right_when_a_runtime_shuts_down() {
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let webhook = own.block_on(async {
         let webhook = subject();
-        order_and_hang_up(&webhook, "wait").await;
+        order_and_disconnect(&webhook, "wait").await;
         webhook
     });
     assert_eq!(webhook.in_flight(), 1);
@@ -395,7 +395,7 @@ fn a_runtime_that_shuts_down_loses_no_count() {
     assert_eq!(webhook.in_flight(), 0);
 
     let caller = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    assert!(caller.block_on(order(&webhook, "yield")).is_ok(), "it goes on on the caller's");
+    assert!(caller.block_on(order(&webhook, "yield")).is_ok(), "it continues on the caller's runtime");
     drop(caller);
     let waker = std::task::Waker::noop();
     let mut answer = Box::pin(order(&webhook, "yield"));

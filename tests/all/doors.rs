@@ -32,7 +32,7 @@ pub(crate) const DOORS: &[Door] = &[
 ];
 
 impl Door {
-    /// Serves `webhook` for every method, the way the README mounts it.
+    /// Serves `webhook` for every method, as in the README.
     pub(crate) async fn open<H: EventHandler>(self, webhook: Webhook<H>) -> SocketAddr {
         match self {
             #[cfg(feature = "axum")]
@@ -68,7 +68,7 @@ impl Door {
     }
 }
 
-/// Serves each connection with hyper alone.
+/// Serves each connection with hyper.
 #[cfg(any(feature = "hyper", feature = "tower"))]
 async fn serve<S>(service: S) -> SocketAddr
 where
@@ -131,17 +131,17 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Whether the server takes it.
+    /// Returns whether the server accepts the bytes.
     pub(crate) async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// Writes for as long as the server takes it.
+    /// Writes until the server stops reading.
     pub(crate) async fn write_until_refused(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
-    /// The next response; a client's patience here is far above any limit of the library.
+    /// Returns the next response. The time-out is far above any limit of the library.
     pub(crate) async fn read(&mut self, has_body: bool) -> Reply {
         tokio::time::timeout(Duration::from_secs(30), self.read_reply(has_body))
             .await
@@ -175,16 +175,16 @@ impl Client {
         reply
     }
 
-    /// Whether the server closes the connection without another byte.
-    pub(crate) async fn sees_the_end(&mut self) -> bool {
+    /// Returns whether the server closes the connection without another byte.
+    pub(crate) async fn sees_close(&mut self) -> bool {
         let end = tokio::time::timeout(Duration::from_secs(30), self.receive())
             .await
             .expect("still open after 30 s");
         !end && self.received.is_empty()
     }
 
-    /// Whether the server ends the connection, with or without a word.
-    pub(crate) async fn is_given_up(&mut self) -> bool {
+    /// Returns whether the server closes the connection, with or without a response.
+    pub(crate) async fn is_closed(&mut self) -> bool {
         tokio::time::timeout(Duration::from_secs(60), async { while self.receive().await {} }).await.is_ok()
     }
 

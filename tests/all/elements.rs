@@ -1,4 +1,4 @@
-//! Every element is typed, comes back as it was sent, and says what a person would read.
+//! Every element is typed, serializes as it was sent, and has a readable text.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ async fn message(elements: Value) -> Message {
 }
 
 #[tokio::test]
-async fn every_sample_is_typed_and_serialises_as_it_was_sent() {
+async fn every_sample_is_typed_and_serialized_as_it_was_sent() {
     for (name, json) in fixtures() {
         let message = message(json!([json])).await;
         assert!(!matches!(message.elements[0], Element::Unknown(_)), "{name}");
@@ -47,7 +47,7 @@ async fn every_sample_is_typed_and_serialises_as_it_was_sent() {
 }
 
 #[test]
-fn samples_read_as_they_are_printed() {
+fn samples_have_the_documented_values() {
     let Element::Location(location) = fixture("elem_location") else { panic!() };
     assert_eq!((location.latitude, location.longitude), (Some(29.340656774469956), Some(116.77497920478824)));
     let Element::Image(image) = fixture("elem_image_observed_missing_fields") else { panic!() };
@@ -105,7 +105,7 @@ async fn a_value_of_a_wrong_type_reads_as_absent() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_is_kept_as_it_is() {
+async fn unknown_data_is_kept_unchanged() {
     for odd in [
         json!({"MsgType": "TIMNewElem", "MsgContent": {"a": [1, 2.5, "x"]}, "More": true}),
         json!({"MsgContent": {"Text": "of no type"}}),
@@ -121,9 +121,9 @@ async fn what_is_unknown_is_kept_as_it_is() {
     }
 }
 
-/// Found by the fuzzer: once it was kept as unknown, and came back as known.
+/// Found by fuzzing: such an element was kept as unknown, and deserialized as known.
 #[tokio::test]
-async fn of_a_name_that_stands_twice_in_an_element_the_last_counts() {
+async fn the_last_of_two_equal_names_in_an_element_counts() {
     let twice = |content: &str| {
         let body = event_json("Human.UserSendMsg").to_string();
         body.replacen('{', &format!(r#"{{"MsgBody":[{content}],"#), 1)
@@ -147,7 +147,7 @@ async fn of_a_name_that_stands_twice_in_an_element_the_last_counts() {
 }
 
 #[tokio::test]
-async fn relays_in_relays_are_typed_down_to_eight_levels_and_harmless_below() {
+async fn nested_relays_are_typed_to_eight_levels_and_kept_below() {
     let mut element = json!({"MsgType": "TIMTextElem", "MsgContent": {"Text": "deep"}});
     for _ in 0..10 {
         element = json!({"MsgType": "TIMRelayElem", "MsgContent": {"MsgList": [{"MsgBody": [element]}]}});
@@ -169,7 +169,7 @@ async fn relays_in_relays_are_typed_down_to_eight_levels_and_harmless_below() {
 }
 
 #[tokio::test]
-async fn a_message_reads_as_its_texts() {
+async fn the_text_of_a_message_is_that_of_its_elements() {
     let elements =
         ["elem_text", "elem_image", "custom_src12_typing", "elem_stream_send_form", "custom_src15_branch"];
     let all = fixtures();
@@ -183,7 +183,7 @@ async fn a_message_reads_as_its_texts() {
 }
 
 #[test]
-fn each_element_reads_as_a_person_would() {
+fn each_element_has_a_readable_text() {
     for (name, text) in [
         ("elem_text", Some("hello world")),
         ("elem_location", Some("someinfo")),
@@ -215,7 +215,7 @@ fn each_element_reads_as_a_person_would() {
 }
 
 #[test]
-fn what_clients_cannot_show_reads_as_they_say_it() {
+fn elements_that_clients_cannot_show_have_the_clients_text() {
     for (json, text) in [
         (json!({"MsgType": "TIMStreamElem", "MsgContent": {"CompatibleText": "upgrade"}}), Some("upgrade")),
         (json!({"MsgType": "TIMRelayElem", "MsgContent": {"CompatibleText": "upgrade"}}), Some("upgrade")),
@@ -227,7 +227,7 @@ fn what_clients_cannot_show_reads_as_they_say_it() {
 }
 
 #[test]
-fn desks_own_messages_are_told_apart() {
+fn desks_own_messages_are_distinguished() {
     for (name, src, visibility) in [
         ("custom_src07_enter_session", Src::EnterSession, Visibility::Hidden),
         ("custom_src09_rating_request", Src::RatingRequest, Visibility::Message),
@@ -279,7 +279,7 @@ fn the_marker_of_desks_own_messages_is_read_as_its_clients_do() {
     ] {
         assert_eq!(src(data), expected, "{data}");
     }
-    assert!(!Src::Other(99).visibility().eq(&Visibility::Hidden), "what is unknown is not overlooked");
+    assert!(!Src::Other(99).visibility().eq(&Visibility::Hidden), "unknown messages are not hidden");
     assert_eq!(CustomElem::default().desk_message(), None);
 }
 
@@ -306,9 +306,9 @@ fn each_src_has_its_number() {
     }
 }
 
-/// The content of an element, as a program may store it by itself.
+/// A program may store the content of an element without the element.
 #[test]
-fn the_content_of_each_element_deserializes_by_itself() {
+fn the_content_of_each_element_deserializes_on_its_own() {
     fn check<T: serde::de::DeserializeOwned + serde::Serialize>(msg_type: &str) {
         let content = tencent_desk_webhook::testing::element(msg_type)["MsgContent"].take();
         let text: T = serde_json::from_str(&content.to_string()).unwrap();

@@ -1,4 +1,4 @@
-//! Every event reaches its method, with everything that its sender said.
+//! Every event reaches its method with all of its fields.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -46,7 +46,7 @@ async fn each_documented_name_reaches_its_method() {
 }
 
 #[tokio::test]
-async fn the_category_tells_who_and_how() {
+async fn the_category_says_who_sent_a_message_and_when() {
     let kind = async |name: &str| deliver(event_json(name)).await.1.kind;
     let sent = async |name: &str| match kind(name).await {
         EventKind::Message(message) => (message.stage, message.sender),
@@ -78,7 +78,7 @@ async fn the_category_tells_who_and_how() {
 }
 
 #[tokio::test]
-async fn the_documented_samples_read_as_printed() {
+async fn the_documented_samples_are_read_completely() {
     for name in ["desk_session_event_intl_doc", "desk_session_event_cn_doc"] {
         let body = fixture(name);
         let (method, event) = deliver(&body).await;
@@ -101,7 +101,7 @@ async fn the_documented_samples_read_as_printed() {
 }
 
 #[tokio::test]
-async fn a_field_lands_in_its_category_and_astray_elsewhere() {
+async fn a_field_is_in_its_category_or_in_other_fields() {
     let mut body: Value = serde_json::from_str(&fixture("desk_session_event_cn_doc")).unwrap();
     body["ForwardFromAgentId"] = "before@qq.com".into();
     let mut of = async |name: &str| {
@@ -126,9 +126,9 @@ async fn a_field_lands_in_its_category_and_astray_elsewhere() {
     assert_eq!(unknown.other_fields.elements[0].text().as_deref(), Some("请问如何申请退费?"));
 }
 
-/// Everything that is documented, for whichever event, serialises under the wire's name and with the value that was sent.
+/// Every documented field of any event is serialized under the wire's name with the value that was sent.
 #[tokio::test]
-async fn an_event_serialises_as_the_wire_names_it() {
+async fn an_event_is_serialized_with_the_wires_names() {
     let mut sent: Value = serde_json::from_str(&fixture("desk_session_event_cn_doc")).unwrap();
     sent["ForwardFromAgentId"] = "before@qq.com".into();
     for name in EventName::documented().map(|name| name.to_string()).chain(["Some.Other".to_owned()]) {
@@ -151,7 +151,7 @@ async fn an_event_serialises_as_the_wire_names_it() {
 }
 
 #[tokio::test]
-async fn what_reads_as_absent_is_left_out() {
+async fn absent_fields_are_omitted() {
     let body = json!({
         "SessionId": "s", "Event": "Human.UserSendMsg", "EventTime": "12", "AgentId": "", "MsgKey": null,
         "MsgBody": [], "SatisfactionSelected": 0, "ForwardFromAgentId": [], "ClientUserId": {}, "IsContactUser": 0,
@@ -178,7 +178,7 @@ fn a_name_is_a_text() {
 }
 
 #[tokio::test]
-async fn a_category_is_that_of_the_name() {
+async fn a_name_has_a_category() {
     let mut seen = std::collections::BTreeSet::new();
     for name in EventName::documented().chain([EventName::from("New.Event")]) {
         let (method, event) = deliver(event_json(name.as_str())).await;
@@ -239,7 +239,7 @@ async fn a_time_is_also_milliseconds() {
 }
 
 #[test]
-fn a_key_comes_back_from_its_text_and_its_bytes() {
+fn a_key_survives_a_round_trip_through_text_and_bytes() {
     let key = tencent_desk_webhook::testing::event("SessionEnd").build().dedup_key();
     let text = key.to_string();
     assert_eq!(text.parse::<DedupKey>().unwrap(), key);
@@ -279,7 +279,7 @@ fn check_round_trips(event: Event) {
 }
 
 #[tokio::test]
-async fn an_event_comes_back_equal() {
+async fn an_event_survives_a_round_trip() {
     for name in EventName::documented().map(|name| name.to_string()).chain(["Some.Other".to_owned()]) {
         let mut body: Value = serde_json::from_str(&fixture("desk_session_event_cn_doc")).unwrap();
         body["Event"] = name.into();
@@ -306,7 +306,7 @@ async fn an_event_comes_back_equal() {
     );
     check_round_trips(deliver(hard).await.1);
 
-    // In an event, in relays, in whatever the program puts the event into: all of it counts as levels of nesting.
+    // Levels of nesting in an event, in relays, and in the program's own value around the event.
     for levels in [60, 63, 64, 65, 100, 124, 125, 126, 127, 128] {
         let unknown = format!(
             r#"{{"MsgType":"TIMNewElem","MsgContent":{}{}}}"#,
@@ -329,7 +329,7 @@ async fn an_event_comes_back_equal() {
 }
 
 #[tokio::test]
-async fn a_changed_event_comes_back_changed() {
+async fn a_changed_event_survives_a_round_trip() {
     let (_, mut event) = deliver(fixture("desk_session_event_cn_doc")).await;
     event.agent_id = None;
     event.session_id = "another".to_owned();
@@ -360,7 +360,7 @@ async fn handlers_can_be_chosen_at_run_time() {
     }
 }
 
-/// A handler that says nothing ignores everything, also behind pointers that pass each method on.
+/// A handler without methods ignores all events, also behind pointers, which forward each method.
 #[tokio::test]
 async fn a_method_that_is_left_out_ignores_its_events() {
     struct Nothing;
@@ -380,7 +380,7 @@ async fn a_method_that_is_left_out_ignores_its_events() {
                 EventKind::SessionEnd(end) => handler.on_session_end(&event, end).await.unwrap(),
                 _ => handler.on_unknown(&event).await.unwrap(),
             }
-            handler.on_late_failure(&event, &"nobody listens".into());
+            handler.on_late_failure(&event, &"out of stock".into());
         }
     }
 
@@ -389,9 +389,9 @@ async fn a_method_that_is_left_out_ignores_its_events() {
     check(Box::new(Nothing)).await;
 }
 
-/// What the inner handler says of failures and deadlines counts, however it is held.
+/// The inner handler's methods for failures and deadlines are called behind any pointer.
 #[tokio::test(start_paused = true)]
-async fn a_handler_behind_a_pointer_is_asked_about_its_failures() {
+async fn a_handler_behind_a_pointer_receives_its_failures() {
     use tencent_desk_webhook::{
         handler::AtDeadline,
         testing::{self, Behaviour},

@@ -1,4 +1,4 @@
-//! The example servers, as they are run: settings, one line an event, and a stop that loses nothing.
+//! The example servers as processes: settings, one line per event, and a graceful shutdown.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,13 +29,13 @@ pub(crate) const EXAMPLES: &[&str] = &[
     "hyper",
 ];
 
-/// Its handlers run after the answer.
+/// Its handlers run after the response.
 const INBOX: &[&str] = &[
     #[cfg(all(feature = "axum", feature = "sqlite", feature = "postgres"))]
     "inbox",
 ];
 
-/// Far above whatever an example should need.
+/// Far longer than an example should need.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn example(name: &str) -> Command {
@@ -92,7 +92,7 @@ impl Server {
         timeout(PATIENCE, self.stdout.next_line()).await.unwrap().unwrap().unwrap()
     }
 
-    /// How many bytes of memory it has in use.
+    /// Its resident memory in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn resident(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
@@ -105,7 +105,7 @@ impl Server {
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Its status, what was left on stdout, and all of stderr.
+    /// Returns its exit status, the rest of stdout, and all of stderr.
     pub(crate) async fn end(mut self) -> (ExitStatus, Vec<String>, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap();
         let mut lines = Vec::new();
@@ -126,7 +126,7 @@ fn post(query: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_unsigned_server_prints_what_it_gets_and_warns() {
+async fn an_unsigned_server_prints_events_and_warns() {
     for name in EXAMPLES.iter().chain(INBOX) {
         let mut server = Server::start(example(name)).await;
         let mut client = server.client().await;
@@ -149,7 +149,7 @@ async fn an_unsigned_server_prints_what_it_gets_and_warns() {
 }
 
 #[tokio::test]
-async fn without_a_token_only_a_loopback_address_is_served_unless_that_is_asked_for() {
+async fn without_a_token_only_loopback_addresses_are_served_unless_configured_otherwise() {
     for name in EXAMPLES.iter().chain(INBOX) {
         for listen in ["0.0.0.0:0", "[::]:0"] {
             let mut command = example(name);
@@ -173,10 +173,10 @@ async fn without_a_token_only_a_loopback_address_is_served_unless_that_is_asked_
     }
 }
 
-/// The commands that README and guide show: signed, and a new event each time.
+/// The commands in README and guide send a signed and new event each time.
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn the_shown_curl_sends_signed_events_that_are_all_different() {
+async fn the_documented_curl_sends_signed_and_different_events() {
     let blocks = [include_str!("../../README.md"), include_str!("../../docs/testing.md")].map(|page| {
         let block = page.split("```sh\n").find(|block| block.starts_with("token=")).unwrap();
         block.split("```").next().unwrap()
@@ -211,9 +211,9 @@ fn has_program(name: &str) -> bool {
     std::process::Command::new(name).arg("--version").output().is_ok()
 }
 
-/// What customers write reaches the terminal as text.
+/// Customers' text cannot control the terminal.
 #[tokio::test]
-async fn what_a_terminal_would_obey_or_hide_is_printed_as_an_escape() {
+async fn characters_that_a_terminal_interprets_or_hides_are_escaped() {
     for name in EXAMPLES.iter().chain(INBOX) {
         let mut server = Server::start(example(name)).await;
         let mut client = server.client().await;
@@ -231,9 +231,9 @@ async fn what_a_terminal_would_obey_or_hide_is_printed_as_an_escape() {
     }
 }
 
-/// Framework and example together must not read on for a stranger.
+/// Framework and example must not continue to read for an unverified sender.
 #[tokio::test]
-async fn an_endless_body_to_an_unknown_path_ends_the_connection() {
+async fn an_endless_body_to_an_unknown_path_closes_the_connection() {
     for name in EXAMPLES {
         let server = Server::start(example(name)).await;
         let mut client = server.client().await;
@@ -242,7 +242,7 @@ async fn an_endless_body_to_an_unknown_path_ends_the_connection() {
         let mut sent = 0;
         while client.try_write(&chunk).await {
             sent += chunk.len();
-            assert!(sent < 64 << 20, "{name} reads on");
+            assert!(sent < 64 << 20, "{name} continues to read");
         }
         server.terminate("-TERM");
         server.end().await;
@@ -250,7 +250,7 @@ async fn an_endless_body_to_an_unknown_path_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_signed_server_refuses_strangers_and_keeps_its_token_to_itself() {
+async fn a_signed_server_refuses_wrong_signatures_and_does_not_print_its_token() {
     for name in EXAMPLES.iter().chain(INBOX) {
         let mut command = example(name);
         command.env("DESK_TOKEN", "a-very-secret-token").env("DESK_SDK_APP_ID", "7");
@@ -266,9 +266,9 @@ async fn a_signed_server_refuses_strangers_and_keeps_its_token_to_itself() {
     }
 }
 
-/// One handler whose caller waits, one whose caller has gone, one whose deadline has passed, and clients that stall.
+/// One handler whose caller waits, one whose caller has disconnected, one past its deadline, and clients that stall.
 #[tokio::test]
-async fn a_stop_finishes_every_handler_that_has_started() {
+async fn a_shutdown_finishes_every_handler_that_has_started() {
     let mut servers = tokio::task::JoinSet::new();
     for name in EXAMPLES {
         servers.spawn(async move {
@@ -290,7 +290,7 @@ async fn a_stop_finishes_every_handler_that_has_started() {
                 .await;
             let mut gone = server.client().await;
             gone.write(post(query, &event_json("SessionEnd").to_string())).await;
-            // Its answer tells that a handler has started that came after the other's on this machine's loopback.
+            // Its response shows that the handler before it has started as well.
             let mut waiting = server.client().await;
             waiting.write(post(query, &event_json("AgentForward").to_string())).await;
             assert_eq!(waiting.read(true).await.body, OK, "{name}");
@@ -314,7 +314,7 @@ async fn a_stop_finishes_every_handler_that_has_started() {
 }
 
 #[tokio::test]
-async fn a_setting_that_makes_no_sense_is_an_error_that_names_it() {
+async fn an_invalid_setting_is_an_error_that_names_it() {
     for name in EXAMPLES.iter().chain(INBOX) {
         for (variable, value) in [
             ("DESK_TOKEN", ""),
@@ -333,7 +333,7 @@ async fn a_setting_that_makes_no_sense_is_an_error_that_names_it() {
 }
 
 #[test]
-fn the_one_without_a_framework_prints_its_answer() {
+fn the_example_without_a_framework_prints_its_response() {
     let output = example("no_framework").into_std().output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(
@@ -344,7 +344,7 @@ fn the_one_without_a_framework_prints_its_answer() {
 
 #[cfg(all(feature = "axum", feature = "sqlite", feature = "postgres"))]
 #[tokio::test]
-async fn a_setting_of_the_inbox_that_makes_no_sense_is_an_error_that_names_it() {
+async fn an_invalid_setting_of_the_inbox_is_an_error_that_names_it() {
     for (variable, value) in [
         ("DESK_INBOX", "/no/such/folder/desk.db"),
         ("DESK_INBOX", "postgres://127.0.0.1:1/desk?sslmode=never"),

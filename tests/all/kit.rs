@@ -1,4 +1,4 @@
-//! The test kit makes what it says, wrong in just the way it is told.
+//! The test kit creates valid deliveries, and invalid ones with exactly one fault.
 
 use std::{collections::BTreeSet, time::SystemTime};
 
@@ -18,7 +18,7 @@ async fn ask(verifier: Verifier, delivery: &Delivery) -> i64 {
 }
 
 #[tokio::test]
-async fn a_delivery_is_wrong_in_one_way_only() {
+async fn an_invalid_delivery_has_one_fault() {
     let right = testing::event("SessionBegin").delivery();
     for (delivery, code) in [
         (right.clone(), 0),
@@ -55,7 +55,7 @@ async fn a_delivery_is_wrong_in_one_way_only() {
 }
 
 #[tokio::test]
-async fn a_clone_is_a_repetition() {
+async fn a_clone_is_a_duplicate() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone());
     let fixture = testing::event("SessionBegin");
@@ -72,7 +72,7 @@ async fn a_clone_is_a_repetition() {
 }
 
 #[test]
-fn every_event_has_what_is_plausible_for_it() {
+fn every_event_has_plausible_fields() {
     for name in EventName::documented() {
         let event = testing::event(name.as_str()).build();
         assert_eq!((event.sdk_app_id, &event.name), (APP, &name));
@@ -101,7 +101,7 @@ fn every_event_has_what_is_plausible_for_it() {
 }
 
 #[test]
-fn setters_change_what_they_name() {
+fn setters_change_the_field_that_they_name() {
     let fixture = testing::event("Human.UserSendMsg")
         .session("s-2")
         .user("u-2")
@@ -126,7 +126,7 @@ fn setters_change_what_they_name() {
 }
 
 #[test]
-fn desks_messages_of_every_src_are_told_apart() {
+fn desks_messages_of_every_src_are_distinguished() {
     let known: Vec<Src> = (1..=33)
         .map(|src| {
             let json = testing::desk_message(src, json!({"content": "x"}));
@@ -250,7 +250,7 @@ fn a_delivery_shows_its_parts() {
     assert!(elsewhere.to_curl().starts_with("curl -i 'https://desk.example.com/desk/callback?SdkAppid="));
 }
 
-/// A shell and curl make of the command what `request` makes of the delivery.
+/// A shell and curl send the same request from the command as `request` creates from the delivery.
 #[test]
 fn a_delivery_as_a_command_sends_the_same() {
     use std::{
@@ -307,7 +307,7 @@ fn a_delivery_as_a_command_sends_the_same() {
     }
 }
 
-/// Middleware of a framework puts its own body type around the answer.
+/// A framework's middleware wraps the response's body in its own type.
 #[tokio::test]
 async fn an_error_code_is_read_from_any_body() {
     use http_body_util::{BodyExt as _, combinators::BoxBody};
@@ -319,7 +319,7 @@ async fn an_error_code_is_read_from_any_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recorder_records_what_it_gets() {
+async fn a_recorder_records_events_and_failures() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone()).at_deadline(AtDeadline::Refuse);
     recorder.set_behaviour(Behaviour::StallAndFail);
@@ -335,9 +335,9 @@ async fn a_recorder_records_what_it_gets() {
     assert!(recorder.calls().is_empty() && recorder.late_failures().is_empty());
 }
 
-/// What the kit makes is what the vendor prints, but for the links.
+/// The kit's samples equal the vendor's, apart from links.
 #[test]
-fn samples_have_the_fields_of_the_vendors() {
+fn samples_have_the_fields_of_the_vendors_samples() {
     for (msg_type, name) in [
         ("TIMTextElem", "elem_text"),
         ("TIMLocationElem", "elem_location"),

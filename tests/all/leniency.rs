@@ -1,11 +1,11 @@
-//! What each optional field reads as when it is not what the documentation says.
+//! How each optional field is read if its value differs from the documentation.
 
 use serde_json::{Value, json};
 use tencent_desk_webhook::testing;
 
 use crate::support::{deliver, event_json};
 
-/// Of which kind a field is. An empty text counts as absent on an event, and as a text in an element.
+/// The kind of a field. An empty text is absent in an event, and a text in an element.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Text,
@@ -19,7 +19,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What it reads as when it is absent, null, empty, zero, a number in a string, and of a wrong type.
+    /// Its value if it is absent, null, empty, zero, a number in a string, or of a wrong type.
     fn reads_as(self) -> [Value; 6] {
         let absent = || Value::Null;
         match self {
@@ -54,7 +54,7 @@ const EVENT: [(&str, Kind); 10] = [
     ("MsgBody", Kind::List),
 ];
 
-/// Every field of an element, by the element's type and the way to it.
+/// Every field of an element, by the element's type and its path.
 const ELEMENTS: [(&str, &str, Kind); 60] = [
     ("TIMTextElem", "/Text", Kind::ElementText),
     ("TIMLocationElem", "/Desc", Kind::ElementText),
@@ -119,7 +119,7 @@ const ELEMENTS: [(&str, &str, Kind); 60] = [
 ];
 
 #[tokio::test]
-async fn every_field_of_an_event_reads_as_its_kind_says() {
+async fn every_field_of_an_event_is_read_according_to_its_kind() {
     for (name, kind) in EVENT {
         for (sent, expected) in sent().into_iter().zip(kind.reads_as()) {
             let fixture = testing::event("SatisfactionSelected").without(name);
@@ -134,7 +134,7 @@ async fn every_field_of_an_event_reads_as_its_kind_says() {
 }
 
 #[tokio::test]
-async fn every_field_of_an_element_reads_as_its_kind_says() {
+async fn every_field_of_an_element_is_read_according_to_its_kind() {
     for (msg_type, way, kind) in ELEMENTS {
         for (sent, mut expected) in sent().into_iter().zip(kind.reads_as()) {
             let mut element = testing::element(msg_type);
@@ -145,7 +145,7 @@ async fn every_field_of_an_element_reads_as_its_kind_says() {
                 Some(value) => fields.insert(name.to_owned(), value.clone()),
                 None => fields.remove(name),
             };
-            // Whatever it reads as, all others stay as they are.
+            // All other fields are unchanged.
             let mut kept = element.clone();
             let fields = kept.pointer_mut(&way).unwrap().as_object_mut().unwrap();
             match expected.take() {
@@ -159,7 +159,7 @@ async fn every_field_of_an_element_reads_as_its_kind_says() {
     }
 }
 
-/// Sends `event` with one field set to `value`, and gives what that field serialises as.
+/// Sends `event` with one field set to `value`, and returns the serialized field.
 async fn reads_as(name: &str, value: &Value) -> Value {
     let mut body = event_json("SatisfactionSelected");
     body[name] = value.clone();
@@ -198,8 +198,8 @@ async fn an_id_inside_an_element_may_be_a_number() {
     }
 }
 
-/// With `serde_json/arbitrary_precision`, which any crate of a program can enable, serde_json gives fractional and large numbers as
-/// objects of this form.
+/// Any crate of a program can enable `serde_json/arbitrary_precision`. serde_json then represents fractional and large numbers as such
+/// objects.
 #[tokio::test]
 async fn a_number_may_come_with_its_digits() {
     let number = |digits: &str| json!({"$serde_json::private::Number": digits});
@@ -223,14 +223,14 @@ async fn a_number_may_come_with_its_digits() {
         assert_eq!(read[absent], json!(null), "{absent}");
     }
 
-    // In place of an object it is none.
+    // Where an object is expected, it is not one.
     let mut element = testing::element("TIMImageElem");
     element["MsgContent"]["ImageInfoArray"] = json!([number("1.5"), {"Size": 1}]);
     let (_, event) = deliver(testing::event("Human.UserSendMsg").elements([element])).await;
     let images = &serde_json::to_value(&event).unwrap()["MsgBody"][0]["MsgContent"]["ImageInfoArray"];
     assert_eq!(*images, json!([{"Size": 1}]));
 
-    // Nested as deeply as unknown values may be.
+    // At the maximum depth of unknown values.
     let nested = format!("{}1{}", r#"{"$serde_json::private::Number":"#.repeat(500), "}".repeat(500));
     let body = event_json("SessionBegin").to_string().replacen('{', &format!(r#"{{"AgentId":{nested},"#), 1);
     assert_eq!(deliver(&body).await.1.agent_id, None);
@@ -284,13 +284,13 @@ async fn numbers_may_be_written_in_odd_ways() {
 }
 
 #[tokio::test]
-async fn what_is_no_element_is_kept_among_the_elements() {
+async fn an_invalid_element_is_kept_among_the_elements() {
     let odd = json!(["text", 1, null, {}, [], {"MsgType": 5}]);
     assert_eq!(reads_as("MsgBody", &odd).await, odd);
 }
 
 #[tokio::test]
-async fn of_a_name_that_stands_twice_the_last_counts() {
+async fn the_last_of_two_equal_names_counts() {
     let body = event_json("SessionBegin").to_string().replacen('{', r#"{"AgentId":"a","AgentId":"b","#, 1);
     assert_eq!(deliver(body).await.1.agent_id.as_deref(), Some("b"));
 }
@@ -314,7 +314,7 @@ async fn unknown_fields_may_hold_anything() {
 }
 
 #[tokio::test]
-async fn half_an_emoji_reads_as_a_replacement_character() {
+async fn an_unpaired_surrogate_is_read_as_a_replacement_character() {
     for (sent, read) in [
         (r"cut \ud83d", "cut \u{FFFD}"),
         (r"\ude00 cut", "\u{FFFD} cut"),
@@ -333,7 +333,7 @@ async fn half_an_emoji_reads_as_a_replacement_character() {
 }
 
 #[tokio::test]
-async fn half_an_emoji_in_a_name_loses_nothing_else() {
+async fn an_unpaired_surrogate_in_a_name_loses_nothing_else() {
     let text = r#"{"MsgType":"TIMTextElem","MsgContent":{"Text":"read","\ud800":1},"\udfff":2}"#;
     let body = event_json("Human.UserSendMsg").to_string().replacen(
         '{',
@@ -347,7 +347,7 @@ async fn half_an_emoji_in_a_name_loses_nothing_else() {
 }
 
 #[tokio::test]
-async fn of_a_message_a_thousand_elements_are_typed() {
+async fn at_most_a_thousand_elements_of_a_message_are_typed() {
     for items in ["1,".repeat(500_000), r#"{"MsgType":"TIMTextElem"},"#.repeat(2000)] {
         let items = items.trim_end_matches(',');
         let body = event_json("Human.UserSendMsg").to_string().replacen(

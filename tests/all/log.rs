@@ -1,4 +1,4 @@
-//! What a subscriber is told.
+//! Captures the lines that a `tracing` subscriber writes.
 
 use std::{
     io::{self, Write},
@@ -43,17 +43,17 @@ impl Log {
         let lines = self.lines();
         let mut found = lines.iter().filter(fits);
         let line = found.next().unwrap_or_else(|| panic!("{parts:?} is not in {lines:#?}"));
-        assert_eq!(found.next(), None, "{parts:?} is there once");
+        assert_eq!(found.next(), None, "{parts:?} is logged once");
         line.clone()
     }
 }
 
-/// Everything, and each span at its end, as long as the guard lives.
+/// Captures everything, including each span at its end, while the guard lives.
 pub(crate) fn listen() -> (Log, DefaultGuard) {
     listen_to("trace")
 }
 
-/// What the filter lets through.
+/// Captures what the filter accepts.
 pub(crate) fn listen_to(filter: &str) -> (Log, DefaultGuard) {
     let log = Log::default();
     let lines = tracing_subscriber::fmt::layer()
@@ -66,7 +66,7 @@ pub(crate) fn listen_to(filter: &str) -> (Log, DefaultGuard) {
 }
 
 pub(crate) fn subscribe(subscriber: impl tracing::Subscriber + Send + Sync) -> DefaultGuard {
-    // While there is only one in the process, a thread without any may settle that nobody wants an event.
+    // With only one dispatcher in the process, a thread without one may cache that an event is disabled.
     static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| tracing_subscriber::registry().into());
     LazyLock::force(&ANOTHER);
     tracing::subscriber::set_default(subscriber)

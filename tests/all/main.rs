@@ -1,7 +1,7 @@
-//! One binary for all tests: what a user, a sender and a stranger see.
+//! One binary for the tests of everything but the inbox, through the public API.
 
 #![allow(missing_docs, clippy::unwrap_used)]
-// Without all doors some of what they share has no use.
+// Without all doors, some shared helpers are unused.
 #![cfg_attr(not(all(feature = "axum", feature = "actix-web", feature = "hyper")), allow(unused))]
 
 mod support;
@@ -32,7 +32,7 @@ mod connections;
 
 mod examples;
 
-#[allow(dead_code, unreachable_pub)] // the fuzz targets include it, too
+#[allow(dead_code, unreachable_pub)] // shared with the fuzz targets
 mod checks;
 
 mod corpora;

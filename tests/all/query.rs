@@ -1,4 +1,4 @@
-//! What a query may look like, and which ones are refused.
+//! Which queries are accepted and which are refused.
 
 use tencent_desk_webhook::Webhook;
 
@@ -30,7 +30,7 @@ async fn names_match_in_any_order_case_and_encoding() {
 }
 
 #[tokio::test]
-async fn what_decides_something_may_not_be_ambiguous() {
+async fn parameters_that_matter_may_not_be_ambiguous() {
     for second in [
         "Sign=00",
         "sign=00",
@@ -76,7 +76,7 @@ async fn a_query_of_any_length_up_to_8192_bytes_is_read() {
 }
 
 #[tokio::test]
-async fn what_the_query_tells_reaches_the_event() {
+async fn the_querys_parameters_are_in_the_event() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone());
     let query = format!("{}&RequestID=a%2Fb+c&ClientIP=10.0.0.7&OptPlatform=iOS", signed());
@@ -90,7 +90,7 @@ async fn what_the_query_tells_reaches_the_event() {
 }
 
 #[tokio::test]
-async fn the_body_cannot_speak_for_the_query() {
+async fn the_body_cannot_override_the_query() {
     let mut body = event_json("SessionBegin");
     body["SdkAppid"] = 7.into();
     body["RequestID"] = "forged".into();

@@ -1,4 +1,4 @@
-//! How refusals and failures reach the program and its log.
+//! How refusals and failures are reported to the program and its log.
 
 use std::{
     error::Error,
@@ -50,7 +50,7 @@ async fn each_refusal_is_reported_with_its_reason_app_and_skew() {
 }
 
 #[tokio::test]
-async fn a_report_that_panics_changes_no_response() {
+async fn a_hook_that_panics_does_not_change_the_response() {
     let webhook = Webhook::new(verifier(), Recorder::default()).on_refusal(|_| panic!("oh"));
     let refused = event("SessionBegin").delivery().unsigned();
     assert_eq!(testing::error_code(webhook.handle(refused.request()).await), 40101);
@@ -80,7 +80,7 @@ async fn actix_webs_middleware_finds_it_as_well() {
 }
 
 #[tokio::test]
-async fn the_response_says_what_to_look_at() {
+async fn the_response_has_a_remedy() {
     let webhook = Webhook::new(verifier(), Recorder::default());
     let good = event("SessionBegin").delivery();
     let gzip = Delivery::of(&[0x1F, 0x8B, 8, 0, 0xFF][..]);
@@ -97,7 +97,7 @@ async fn the_response_says_what_to_look_at() {
     }
 }
 
-/// Runs this test again in a process of its own, and gives what that wrote to standard error.
+/// Runs this test again in a separate process and returns its standard error.
 fn standard_error_of(name: &str) -> String {
     let mut itself = Command::new(std::env::current_exe().unwrap());
     let name = format!("reported::{name}");
@@ -202,7 +202,7 @@ fn an_event_under_an_unknown_command_is_logged() {
 }
 
 #[tokio::test]
-async fn a_command_is_ours_in_whatever_case() {
+async fn a_command_is_recognized_in_any_case() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone());
     for command in ["desk.SessionEventNotify", "DESK.SESSIONEVENTNOTIFY", "Desk.SessionEventNotify"] {

@@ -1,4 +1,4 @@
-//! Whose deliveries are let in.
+//! Which deliveries are accepted.
 
 use std::{
     sync::{
@@ -35,9 +35,9 @@ async fn the_documented_vector_is_accepted() {
     assert!(ask(verifier(), &signed()).await.is_ok());
 }
 
-/// The vendor's vectors, URLs and acknowledgement, as they are printed.
+/// The vendor's vectors, URLs and acknowledgement, as documented.
 #[tokio::test]
-async fn what_the_vendor_prints_is_what_is_taken_and_given() {
+async fn the_documented_vectors_urls_and_acknowledgement_hold() {
     let json =
         |name: &str| -> serde_json::Value { serde_json::from_str(&crate::support::fixture(name)).unwrap() };
     for vector in json("sign_test_vectors").as_array().unwrap() {
@@ -170,7 +170,7 @@ async fn unsigned_mode_checks_the_app_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_verifier_is_exchanged_while_running() {
+async fn the_verifier_can_be_replaced_while_running() {
     let webhook = Webhook::new(verifier(), Recorder::default());
     let clone = webhook.clone();
     let body = event_json("SessionBegin").to_string();
@@ -180,7 +180,7 @@ async fn the_verifier_is_exchanged_while_running() {
 }
 
 #[tokio::test]
-async fn the_consoles_url_check_is_answered_whatever_it_has_beside_its_signature() {
+async fn the_consoles_signed_url_check_is_always_acknowledged() {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone());
     let probe = format!("Sign={SIGN}&RequestTime={NOW}");
@@ -228,7 +228,7 @@ async fn only_post_is_served() {
 }
 
 #[test]
-fn a_token_with_white_space_around_it_is_an_error_of_set_up() {
+fn a_token_with_white_space_around_it_is_an_error_at_set_up() {
     for surrounded in ["token\n", " token", "token\r\n", "\u{a0}token"] {
         let error = Token::new(surrounded).unwrap_err().to_string();
         assert!(error.contains("white space") && !error.contains("token\n"), "{error}");
@@ -238,7 +238,7 @@ fn a_token_with_white_space_around_it_is_an_error_of_set_up() {
 }
 
 #[test]
-fn secrets_are_shown_nowhere() {
+fn secrets_are_not_shown() {
     let token = Token::new("a-very-secret-token").unwrap();
     let verifier = Verifier::signed(APP, token.clone()).also_accept("another-secret-token");
     let webhook = Webhook::new(verifier.clone(), Recorder::default());
@@ -250,7 +250,7 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
-fn a_blank_token_is_an_error_of_set_up() {
+fn a_blank_token_is_an_error_at_set_up() {
     for blank in ["", " ", "\n\t"] {
         assert!(Token::new(blank).unwrap_err().to_string().contains("blank"));
         assert!(std::panic::catch_unwind(|| Verifier::signed(APP, blank)).is_err());
@@ -261,7 +261,7 @@ fn a_blank_token_is_an_error_of_set_up() {
 }
 
 #[tokio::test]
-async fn the_clock_is_asked_anew_for_each_request() {
+async fn the_clock_is_read_for_each_request() {
     let now = Arc::new(AtomicU64::new(NOW));
     let clock = Arc::clone(&now);
     let verifier = Verifier::signed(APP, TOKEN).clock(move || at(clock.load(Ordering::SeqCst)));
@@ -273,7 +273,7 @@ async fn the_clock_is_asked_anew_for_each_request() {
 }
 
 #[tokio::test]
-async fn a_rotated_token_is_accepted_beside_the_one_before_it() {
+async fn a_rotated_token_and_the_one_before_it_are_accepted() {
     let webhook = Webhook::new(verifier(), Recorder::default());
     let mounted = webhook.clone();
     let code = async |token: &str| {
@@ -286,7 +286,7 @@ async fn a_rotated_token_is_accepted_beside_the_one_before_it() {
     assert_eq!((code(TOKEN).await, code("second").await, code("third").await), (40104, 0, 0));
 }
 
-/// Every bit, not only some.
+/// Tests every bit.
 #[tokio::test]
 async fn a_single_wrong_bit_is_refused() {
     let query = |app: u64, sign: &str, time: &str| {
@@ -309,7 +309,7 @@ async fn a_single_wrong_bit_is_refused() {
         let code = code(query(APP, SIGN, &(NOW ^ (1 << bit)).to_string())).await;
         assert!([40102, 40103, 40104].contains(&code), "bit {bit}: {code}");
     }
-    // As text: every bit of every digit.
+    // Every bit of the text.
     for bit in 0..8 * now.len() {
         let mut digits = now.clone().into_bytes();
         digits[bit / 8] ^= 1 << (bit % 8);

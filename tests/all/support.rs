@@ -1,4 +1,4 @@
-//! What the tests share beside the test kit.
+//! Shared by the tests, in addition to the test kit.
 
 use std::{
     future::poll_fn,
@@ -19,7 +19,7 @@ pub(crate) use crate::checks::{COMMAND, SIGN};
 
 pub(crate) const OK: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
 
-/// Above everything that a handler of these tests takes.
+/// Longer than any handler of these tests takes.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// The query that the sender would append at `NOW`.
@@ -31,7 +31,7 @@ pub(crate) fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// The least that is an event.
+/// A minimal event.
 pub(crate) fn event_json(name: &str) -> Value {
     json!({"CallbackCommand": COMMAND, "SessionId": "s-1", "Event": name, "EventTime": 1_725_540_020_017_i64})
 }
@@ -41,7 +41,7 @@ pub(crate) fn fixture(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What the sender is told, in short.
+/// A response in short.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -64,7 +64,7 @@ pub(crate) async fn answer(response: Response<Full<Bytes>>) -> Answer {
     answer
 }
 
-/// An answer that may have more than the three fields of an acknowledgement.
+/// A response that may have more fields than an acknowledgement.
 pub(crate) async fn any_answer(response: Response<Full<Bytes>>) -> Answer {
     let status = response.status().as_u16();
     assert_eq!(response.headers()["content-type"], "application/json");
@@ -78,18 +78,18 @@ pub(crate) async fn send<H: Deliver, B: Body>(webhook: &Webhook<H>, request: Req
     answer(webhook.handle(request).await).await
 }
 
-/// As a sender that goes once its request has arrived.
+/// Polls once and drops the future, like a sender that disconnects after its request.
 pub(crate) async fn hang_up(answer: impl Future) {
     let mut answer = pin!(answer);
     let waits = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
-    assert!(waits, "it was to wait");
+    assert!(waits, "the response was ready");
 }
 
 pub(crate) fn post(query: &str, body: impl Into<String>) -> Request<String> {
     Request::post(format!("/desk/callback?{query}")).body(body.into()).unwrap()
 }
 
-/// Sends one body with a good query and gives the event that came out, and the method that got it.
+/// Sends a body with a valid query, and returns the method that was called and the event.
 pub(crate) async fn deliver(body: impl ToString) -> (&'static str, Event) {
     let recorder = Recorder::default();
     let webhook = Webhook::new(verifier(), recorder.clone());
@@ -102,7 +102,7 @@ pub(crate) async fn deliver(body: impl ToString) -> (&'static str, Event) {
     (call.method, call.event)
 }
 
-/// Sends one body with a good query, for its answer alone.
+/// Sends a body with a valid query, and returns the response of a refusal.
 pub(crate) async fn refusal_of(body: impl ToString) -> Answer {
     let recorder = Recorder::default();
     let answer = send(&Webhook::new(verifier(), recorder.clone()), post(&signed(), body.to_string())).await;

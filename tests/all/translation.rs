@@ -1,4 +1,4 @@
-//! The Chinese pages have the code, tables and codes of the English ones.
+//! The Chinese README has the same code, tables and ErrorCodes as the English one.
 
 use tencent_desk_webhook::Refusal;
 
@@ -15,13 +15,13 @@ fn rows(page: &str) -> impl Iterator<Item = Vec<&str>> {
     page.lines().filter(move |line| cells(line)).map(|line| line.split('|').skip(1).map(str::trim).collect())
 }
 
-/// What is code in a cell: names of features, events, methods and files are the same in every language.
+/// The code in a cell: names of features, events, methods and files are the same in both languages.
 fn code(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
 #[test]
-fn the_test_that_the_readme_shows_is_one_of_these() {
+fn the_test_in_the_readme_is_part_of_this_suite() {
     assert!(ENGLISH.contains(include_str!("readme.rs")));
 }
 
@@ -33,7 +33,7 @@ fn both_have_the_same_code() {
 }
 
 #[test]
-fn the_tables_list_the_same() {
+fn the_tables_have_the_same_code() {
     let names =
         |page| rows(page).map(|cells| code(cells[0])).filter(|names| !names.is_empty()).collect::<Vec<_>>();
     assert!(names(ENGLISH).len() >= 15, "the tables are read");
@@ -48,7 +48,7 @@ fn the_tables_list_the_same() {
 #[test]
 fn every_error_code_is_explained_in_chinese() {
     let rows = rows(CHINESE).filter(|cells| cells[0].parse::<u32>().is_ok());
-    // The reason's name is at the beginning of its cell, as code.
+    // The cell begins with the name of the reason, as code.
     let explained: Vec<_> =
         rows.map(|cells| format!("{} {} {}", cells[0], cells[1], code(cells[2])[0])).collect();
     let name = |refusal: &Refusal| format!("{refusal:?}").split(' ').next().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! What is told through `tracing` and `metrics`, and what is not.
+//! The output through `tracing` and `metrics`.
 
 use tencent_desk_webhook::{
     Webhook,
@@ -19,7 +19,7 @@ fn message(session: &str) -> Delivery {
 }
 
 #[tokio::test]
-async fn a_delivery_is_a_span_that_tells_all_but_what_is_secret() {
+async fn a_delivery_is_a_span_without_secrets() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
     let delivery = message("s-1\nforged");
@@ -39,11 +39,11 @@ async fn a_delivery_is_a_span_that_tells_all_but_what_is_secret() {
     ] {
         assert!(span.contains(field), "{field} is not in {span}");
     }
-    tells_no_secret(&log, &delivery);
-    assert_eq!(log.lines().len(), 1, "nobody writes lines of his own: {:#?}", log.lines());
+    assert_no_secret(&log, &delivery);
+    assert_eq!(log.lines().len(), 1, "there are no other lines: {:#?}", log.lines());
 }
 
-fn tells_no_secret(log: &Log, delivery: &Delivery) {
+fn assert_no_secret(log: &Log, delivery: &Delivery) {
     let query = delivery.query();
     let sign = query.split('&').find_map(|pair| pair.strip_prefix("Sign=")).unwrap_or(TOKEN);
     for line in log.lines() {
@@ -54,7 +54,7 @@ fn tells_no_secret(log: &Log, delivery: &Delivery) {
 }
 
 #[tokio::test]
-async fn of_whoever_is_refused_nothing_secret_is_told() {
+async fn a_refusal_logs_no_secret() {
     let webhook = Webhook::new(testing::verifier(), Recorder::default()).body_limit(1000);
     let long = format!(r#"{{"SessionId": "12345", "Event": "{}"}}"#, "12345".repeat(1000));
     for delivery in [
@@ -69,7 +69,7 @@ async fn of_whoever_is_refused_nothing_secret_is_told() {
         let (log, _guard) = listen();
         let refused = webhook.handle(delivery.request()).await.status();
         assert!(refused.is_client_error(), "{refused}");
-        tells_no_secret(&log, &delivery);
+        assert_no_secret(&log, &delivery);
         assert_eq!(log.lines().len(), 2, "a warning and its span: {:#?}", log.lines());
     }
 }
@@ -86,7 +86,7 @@ async fn a_refusal_is_one_warning_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_goes_on_in_the_span_of_its_delivery_and_of_its_caller() {
+async fn a_handler_continues_in_the_span_of_its_delivery_and_of_its_caller() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default());
     webhook.handler().set_behaviour(Behaviour::Stall);
@@ -119,7 +119,7 @@ async fn failures_are_errors_within_the_span() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_left_without_an_ok_is_told_of() {
+async fn unavailability_deadlines_and_disconnects_are_logged() {
     let (log, _guard) = listen();
     let webhook = Webhook::new(testing::verifier(), Recorder::default()).at_deadline(AtDeadline::Refuse);
     webhook.handler().set_behaviour(Behaviour::Unavailable);
@@ -142,7 +142,7 @@ async fn whoever_is_left_without_an_ok_is_told_of() {
 }
 
 #[test]
-fn a_handler_that_is_lost_with_its_runtime_is_told_of_in_its_span() {
+fn a_handler_that_is_lost_with_its_runtime_is_logged_in_its_span() {
     let (log, _guard) = listen();
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (handlers, servers) = (runtime(), runtime());
@@ -159,7 +159,7 @@ fn a_handler_that_is_lost_with_its_runtime_is_told_of_in_its_span() {
     assert_eq!(webhook.in_flight(), 0);
 }
 
-/// As where the filter names the program's own modules alone: enabling the feature shall silence nothing.
+/// A filter may name only the program's own modules. Enabling the feature must not hide failures then.
 #[test]
 fn failures_that_a_filter_drops_go_to_standard_error() {
     const NAME: &str = "watched::failures_that_a_filter_drops_go_to_standard_error";
@@ -173,7 +173,7 @@ fn failures_that_a_filter_drops_go_to_standard_error() {
         print!("{}", log.lines().join("\n"));
         return;
     }
-    let told = |filter: &str| {
+    let written = |filter: &str| {
         let mut itself = std::process::Command::new(std::env::current_exe().unwrap());
         itself.args([NAME, "--exact", "--nocapture"]).env("DESK_TEST_FILTER", filter);
         let output = itself.output().unwrap();
@@ -181,15 +181,15 @@ fn failures_that_a_filter_drops_go_to_standard_error() {
         let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
         (out.contains("ERROR"), out.contains("WARN"), err.matches("set to fail").count())
     };
-    assert_eq!(told("all=trace"), (false, false, 1));
-    assert_eq!(told("off"), (false, false, 1));
-    assert_eq!(told("all=trace,tencent_desk_webhook=error"), (true, false, 0));
-    assert_eq!(told("warn"), (true, true, 0));
+    assert_eq!(written("all=trace"), (false, false, 1));
+    assert_eq!(written("off"), (false, false, 1));
+    assert_eq!(written("all=trace,tencent_desk_webhook=error"), (true, false, 0));
+    assert_eq!(written("warn"), (true, true, 0));
 }
 
-/// As `tracing` is set up where a program writes two logs.
+/// A program that writes two logs sets up `tracing` this way.
 #[tokio::test]
-async fn with_filters_of_single_layers_nobody_elses_event_is_lost() {
+async fn filters_of_single_layers_do_not_affect_other_events() {
     let (mine, all) = (Log::default(), Log::default());
     let layer = |log: &Log, filter: &str| {
         let layer = tracing_subscriber::fmt::layer().with_writer(log.clone()).with_ansi(false);
@@ -246,7 +246,7 @@ fn in_flight_is_counted_up_and_down_however_a_handler_ends() {
 }
 
 #[test]
-fn what_is_counted_is_what_the_page_lists() {
+fn the_metrics_of_the_guide_are_counted() {
     let recorder = Numbers::default();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -17,7 +17,7 @@ const NAMED: [&str; 9] = [
 pub(crate) fn print() {
     let rustc = Command::new("rustc").arg("--version").output();
     let rustc =
-        rustc.map_or("rustc ?".into(), |told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
+        rustc.map_or("rustc ?".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cpu = cpu.map_or("processor ?", |(_, model)| model);

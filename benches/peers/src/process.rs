@@ -28,8 +28,8 @@ pub(crate) fn pin_load() -> Result<()> {
 pub(crate) fn cpu_time(process: u32) -> Result<Duration> {
     let mut nanoseconds = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        let told = fs::read_to_string(thread?.path().join("schedstat"))?;
-        let on_cpu = told.split_whitespace().next().ok_or("an empty schedstat")?;
+        let schedstat = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let on_cpu = schedstat.split_whitespace().next().ok_or("an empty schedstat")?;
         nanoseconds += on_cpu.parse::<u64>()?;
     }
     Ok(Duration::from_nanos(nanoseconds))
