@@ -55,6 +55,7 @@
 //! | `sqlite` | the durable [inbox] in a file | no |
 //! | `postgres` | the durable [inbox] in a PostgreSQL | no |
 //! | `inbox` | the durable [inbox] for an engine of your own | no |
+//! | `page` | a live [page]: sessions in a browser while they happen | no |
 //! | `tracing` | a span for each delivery; log lines become its events | no |
 //! | `metrics` | counters, gauges and histograms of everything | no |
 //! | `testing` | deliveries, events and a recording handler for your tests | no |
@@ -78,6 +79,9 @@ pub mod inbox;
 mod telemetry;
 
 mod isolate;
+
+#[cfg(feature = "page")]
+pub mod page;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -43,6 +43,9 @@ mod abuse;
 
 mod kit;
 
+#[cfg(feature = "page")]
+mod page;
+
 mod readme;
 
 mod translation;

@@ -15,8 +15,8 @@ use std::{
 
 use bytes::Bytes;
 use clap::Args;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Request, Response, StatusCode, header::HOST, uri::Authority};
+use http_body_util::{Either, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -25,6 +25,7 @@ use hyper_util::{
 use serde_json::json;
 use tencent_desk_webhook::{
     Event, EventHandler, HandlerError, HandlerResult, Refused, Verifier, Webhook, async_trait,
+    page::{Page, PageBody},
 };
 use tokio::{
     net::TcpListener,
@@ -57,6 +58,9 @@ pub(crate) struct ListenArgs {
     /// Pass every event on, signed again, and report the answers
     #[arg(long, value_name = "URL")]
     forward: Option<Target>,
+    /// Show sessions in a browser while they happen, at /desk/live
+    #[arg(long)]
+    page: bool,
     /// Let an address beyond this machine in without a token
     #[arg(long)]
     unsigned: bool,
@@ -64,6 +68,9 @@ pub(crate) struct ListenArgs {
 
 /// The path of the callback URL.
 const PATH: &str = "/desk/callback";
+
+/// The path of the live page.
+const PAGE_PATH: &str = "/desk/live";
 
 pub(crate) async fn run(common: &Common, args: ListenArgs, output: &Output) -> Result<ExitCode, Failure> {
     quiet::start();
@@ -74,16 +81,23 @@ pub(crate) async fn run(common: &Common, args: ListenArgs, output: &Output) -> R
         output: *output,
         recorder: args.record.as_deref().map(Recorder::open).transpose()?,
         forward: args.forward.map(|target| Forward::new(target, common, output)).transpose()?,
+        page: args.page.then(Page::new),
         counts: Arc::clone(&counts),
     };
-    let webhook = Webhook::new(verifier, printer).on_refusal(report_refusals(*output, Arc::clone(&counts)));
+    let report = report_refusals(*output, Arc::clone(&counts), printer.page.clone());
+    let webhook = Webhook::new(verifier, printer).on_refusal(report);
     let address = SocketAddr::new(args.host, args.port);
     let cannot = |error: io::Error| Failure::Failed(format!("cannot listen on {address}: {error}"));
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     output.remark(&format!("listening on http://{address}{PATH}"));
-
-    serve(listener, webhook.clone(), stop.as_mut()).await;
+    if args.page {
+        output.remark(&format!("the live page is at http://{address}{PAGE_PATH}"));
+    }
+    if args.page && !is_local(args.host) {
+        output.warn("the live page shows what customers write to anyone who reaches this address");
+    }
+    serve(listener, webhook.clone(), is_local(args.host), stop.as_mut()).await;
     webhook.drained(DRAIN).await;
     if let Some(recorder) = &webhook.handler().recorder
         && let Err(error) = recorder.sync()
@@ -102,13 +116,17 @@ fn verifier(common: &Common, args: &ListenArgs, output: &Output) -> Result<Verif
         let first = Verifier::signed(app, first.as_str());
         return Ok(others.iter().fold(first, |verifier, token| verifier.also_accept(token.as_str())));
     }
-    if !args.host.to_canonical().is_loopback() && !args.unsigned {
+    if !is_local(args.host) && !args.unsigned {
         let text = "without a token anyone who reaches this address can send events: set DESK_TOKEN, or --unsigned if \
             something else protects the address";
         return Err(Failure::Usage(text.to_owned()));
     }
     output.warn("there is no token, so no signature is checked");
     Ok(Verifier::dangerous_unsigned(app))
+}
+
+fn is_local(host: IpAddr) -> bool {
+    host.to_canonical().is_loopback()
 }
 
 /// How long connections may take to end once no new ones are accepted. Every request is answered within 1.5 s.
@@ -120,11 +138,12 @@ const DRAIN: Duration = Duration::from_secs(10);
 async fn serve(
     listener: TcpListener,
     webhook: Webhook<Printer>,
+    is_local: bool,
     mut stop: std::pin::Pin<&mut impl Future<Output = ()>>,
 ) {
     let router = service_fn(move |request: Request<Incoming>| {
         let webhook = webhook.clone();
-        async move { Ok::<_, Infallible>(route(&webhook, request).await) }
+        async move { Ok::<_, Infallible>(route(&webhook, is_local, request).await) }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(5));
@@ -152,15 +171,33 @@ async fn serve(
     let _ = timeout(GRACE, connections.shutdown()).await;
 }
 
-async fn route(webhook: &Webhook<Printer>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    match request.uri().path() {
-        PATH => webhook.handle(request).await,
-        _ => {
-            let mut response = Response::new(Full::from(format!("deliveries go to {PATH}\n")));
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
+async fn route(
+    webhook: &Webhook<Printer>,
+    is_local: bool,
+    request: Request<Incoming>,
+) -> Response<Either<Full<Bytes>, PageBody>> {
+    match (request.uri().path(), &webhook.handler().page) {
+        (PATH, _) => webhook.handle(request).await.map(Either::Left),
+        (PAGE_PATH, Some(_)) if is_local && !names_this_machine(&request) => {
+            refuse(StatusCode::MISDIRECTED_REQUEST, "the live page is for this machine alone\n".to_owned())
         }
+        (PAGE_PATH, Some(page)) => page.handle(&request).map(Either::Right),
+        _ => refuse(StatusCode::NOT_FOUND, format!("deliveries go to {PATH}\n")),
     }
+}
+
+fn refuse(status: StatusCode, text: String) -> Response<Either<Full<Bytes>, PageBody>> {
+    let mut response = Response::new(Either::Left(Full::from(text)));
+    *response.status_mut() = status;
+    response
+}
+
+/// Another site's name that was made to point here would let that site's scripts read the page.
+fn names_this_machine<B>(request: &Request<B>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_local)
 }
 
 #[derive(Debug, Default)]
@@ -182,6 +219,7 @@ struct Printer {
     output: Output,
     recorder: Option<Recorder>,
     forward: Option<Forward>,
+    page: Option<Page>,
     counts: Arc<Counts>,
 }
 
@@ -196,6 +234,9 @@ impl EventHandler for Printer {
             return Err(HandlerError::unavailable(error));
         }
         self.counts.events.fetch_add(1, Ordering::Relaxed);
+        if let Some(page) = &self.page {
+            page.record(event);
+        }
         if self.output.json {
             self.output.line(&serde_json::to_string(event)?);
         } else {
@@ -208,9 +249,16 @@ impl EventHandler for Printer {
     }
 }
 
-fn report_refusals(output: Output, counts: Arc<Counts>) -> impl Fn(&Refused) + Send + Sync + 'static {
+fn report_refusals(
+    output: Output,
+    counts: Arc<Counts>,
+    page: Option<Page>,
+) -> impl Fn(&Refused) + Send + Sync + 'static {
     move |refused| {
         counts.refused.fetch_add(1, Ordering::Relaxed);
+        if let Some(page) = &page {
+            page.record_refusal(refused);
+        }
         let (reason, code) = (refused.reason, refused.reason.code());
         if output.json {
             output.value(&json!({"refused": {
