@@ -36,6 +36,9 @@ pub(crate) struct PlayArgs {
     /// Callback URL
     #[arg(long, value_name = "URL")]
     to: Target,
+    /// How sessions go; several are played in turn [default: all]
+    #[arg(long, value_name = "NAME", value_parser = scenario_names())]
+    scenario: Vec<String>,
     /// How many sessions [default: 1, or as many as the duration allows]
     #[arg(long, value_name = "NUMBER")]
     sessions: Option<u64>,
@@ -59,6 +62,22 @@ pub(crate) struct PlayArgs {
     seed: Option<u64>,
 }
 
+type MakeScenario = fn(&str) -> Scenario;
+
+/// The test kit's.
+const SCENARIOS: [(&str, MakeScenario); 6] = [
+    ("rated", Scenario::new),
+    ("no-agent-online", Scenario::no_agent_online),
+    ("forwarded", Scenario::forwarded),
+    ("user-timeout", Scenario::user_timeout),
+    ("agent-timeout", Scenario::agent_timeout),
+    ("left-queue", Scenario::left_queue),
+];
+
+fn scenario_names() -> Vec<&'static str> {
+    SCENARIOS.iter().map(|(name, _)| *name).collect()
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate| (1e-3..=1e6).contains(rate));
     rate.ok_or_else(|| "it has to be a number of events a second, up to a million".to_owned())
@@ -71,6 +90,11 @@ pub(crate) async fn run(common: &Common, args: PlayArgs, output: &Output) -> Res
     let sessions = args.sessions.or(args.duration.is_none().then_some(1));
     let (begin, concurrency) = (Instant::now(), args.concurrency);
     let end = args.duration.and_then(|Age(duration)| begin.checked_add(duration));
+    let scenarios: Vec<MakeScenario> = SCENARIOS
+        .iter()
+        .filter(|(name, _)| args.scenario.is_empty() || args.scenario.iter().any(|wanted| wanted == name))
+        .map(|(_, make)| *make)
+        .collect();
     let play = Arc::new(Play {
         client: Client::new(&args.to)?,
         app: common.app(),
@@ -81,7 +105,8 @@ pub(crate) async fn run(common: &Common, args: PlayArgs, output: &Output) -> Res
         sessions,
         next_session: AtomicU64::new(0),
         next_event: AtomicU64::new(0),
-        bar: bar(sessions, args.repeat, output),
+        bar: bar(&scenarios, sessions, args.repeat, output),
+        scenarios,
         tally: Mutex::default(),
         args,
     });
@@ -106,15 +131,20 @@ pub(crate) async fn run(common: &Common, args: PlayArgs, output: &Output) -> Res
     Ok(exit(tally.all_accepted()))
 }
 
-fn bar(sessions: Option<u64>, repeat: u32, output: &Output) -> ProgressBar {
+fn bar(scenarios: &[MakeScenario], sessions: Option<u64>, repeat: u32, output: &Output) -> ProgressBar {
     let Some(sessions) = sessions else { return progress::spinner(output) };
-    let events = Scenario::new("").into_iter().count() as u64 * u64::from(repeat);
-    progress::bar(sessions.saturating_mul(events), output)
+    let kinds = scenarios.len() as u64;
+    let events = (0..kinds).zip(scenarios).map(|(kind, make)| {
+        let times = sessions / kinds + u64::from(kind < sessions % kinds);
+        times * make("").into_iter().count() as u64
+    });
+    progress::bar(events.sum::<u64>() * u64::from(repeat), output)
 }
 
 struct Play {
     client: Client,
     args: PlayArgs,
+    scenarios: Vec<MakeScenario>,
     app: u64,
     token: Option<String>,
     begin: Instant,
@@ -166,22 +196,19 @@ impl Play {
     /// The events of a session, each with its `RequestID`, which repetitions share.
     fn session(&self, number: u64) -> Vec<(EventFixture, String)> {
         let session = format!("play-{:x}-{number}", self.seed);
-        let mut scenario = Scenario::new(&session).repeated(self.args.repeat as usize);
+        let make = self.scenarios[number as usize % self.scenarios.len()];
+        let mut scenario = make(&session).gaps([self.gap()]).repeated(self.args.repeat as usize);
         if self.args.shuffle {
             scenario = scenario.shuffled(self.seed.wrapping_add(number));
         }
         let events: Vec<EventFixture> = scenario.into_iter().collect();
         let time = |event: &EventFixture| event.json()["EventTime"].as_u64().unwrap_or_default();
         let first = events.iter().map(time).min().unwrap_or_default();
-        let (now, gap) = (SystemTime::now(), self.gap());
+        let now = SystemTime::now();
         let place = |event: EventFixture| {
-            let place = (time(&event) - first) / 1000;
-            let request_id = format!("{session}-{place}");
-            let event = event.user(&format!("user-{number}")).time(now + gap * place as u32);
-            if event.json()["AgentId"].is_null() {
-                return (event, request_id);
-            }
-            (event.agent(&format!("agent-{}@example.com", number % 5)), request_id)
+            let since = time(&event) - first;
+            let event = event.user(&format!("user-{number}")).time(now + Duration::from_millis(since));
+            (event, format!("{session}-{since}"))
         };
         events.into_iter().map(place).collect()
     }

@@ -26,13 +26,16 @@ fn play<'a>(server: &Server, arguments: impl IntoIterator<Item = &'a str>) -> Ra
 fn whole_sessions_reach_every_example_server() {
     for name in ["axum", "actix_web", "hyper", "inbox"] {
         let server = Server::example(name);
-        let report = play(&server, ["--sessions", "5"]).json();
-        assert_eq!(report["sent"], 65);
-        assert_eq!(report["accepted"], 65);
-        let events: Vec<Value> = (0..65).map(|_| serde_json::from_str(&server.line()).unwrap()).collect();
+        let report = play(&server, ["--sessions", "6"]).json();
+        assert_eq!(report["accepted"], report["sent"]);
+        let count = report["sent"].as_u64().unwrap();
+        let events: Vec<Value> = (0..count).map(|_| serde_json::from_str(&server.line()).unwrap()).collect();
         let sessions: HashSet<&str> =
             events.iter().map(|event| event["SessionId"].as_str().unwrap()).collect();
-        assert_eq!(sessions.len(), 5);
+        assert_eq!(sessions.len(), 6);
+        for name in ["AgentForward", "NoAgentOnline", "SatisfactionSelected", "SessionPendingAutoFinishEnd"] {
+            assert!(events.iter().any(|event| event["Event"] == name), "{name}");
+        }
     }
 }
 
@@ -51,6 +54,15 @@ fn repeats_are_the_same_delivery_and_a_seed_the_same_order() {
     };
     assert_eq!(order("7"), order("7"));
     assert_ne!(order("7"), order("8"));
+}
+
+#[test]
+fn one_kind_of_session_can_be_chosen() {
+    let server = Server::example("hyper");
+    let report = play(&server, ["--scenario", "left-queue", "--sessions", "3"]).json();
+    let last = (0..report["sent"].as_u64().unwrap()).map(|_| server.line());
+    assert_eq!(last.filter(|line| line.contains("SessionPendingAutoFinishEnd")).count(), 3);
+    assert_eq!(play(&server, ["--scenario", "none"]).code, 2);
 }
 
 #[test]
@@ -149,8 +161,11 @@ fn ctrl_c_prints_what_there_is() {
 #[test]
 fn a_terminal_shows_a_bar() {
     let server = Server::example("axum");
-    let play =
-        format!("{} play --to {} --token '{TOKEN}' --sessions 30", env!("CARGO_BIN_EXE_desk"), server.url());
+    let play = format!(
+        "{} play --to {} --token '{TOKEN}' --sessions 30 --scenario rated",
+        env!("CARGO_BIN_EXE_desk"),
+        server.url()
+    );
     let mut command = std::process::Command::new("script");
     command.args(["-qec", &play, "/dev/null"]).env("TERM", "xterm");
     let shown = String::from_utf8(command.output().expect("util-linux's `script` is needed").stdout).unwrap();
