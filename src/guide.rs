@@ -3,6 +3,7 @@
 //! * [`console`]: set the callback URL and the token in the vendor's consoles.
 //! * [`callbacks`]: all of Desk's callbacks, and those that ask for a decision.
 //! * [`mounting`]: mount the webhook in an existing application on axum, actix-web or hyper.
+//! * [`desk`]: the command-line tool and the live page.
 //! * [`testing`]: test your handler without a network.
 //! * [`production`]: run the inbox with PostgreSQL, systemd and containers, and restart it.
 //! * [`tokens`]: change the token without a gap.
@@ -18,6 +19,7 @@ macro_rules! page {
         /// [`console`]: crate::guide::console
         /// [`callbacks`]: crate::guide::callbacks
         /// [`mounting`]: crate::guide::mounting
+        /// [`desk`]: crate::guide::desk
         /// [`testing`]: crate::guide::testing
         /// [`production`]: crate::guide::production
         /// [`tokens`]: crate::guide::tokens
@@ -34,6 +36,7 @@ macro_rules! page {
 page!(console);
 page!(callbacks);
 page!(mounting);
+page!(desk);
 page!(testing);
 page!(production);
 page!(tokens);

@@ -117,6 +117,7 @@ pub use self::{
     feature = "axum",
     feature = "actix-web",
     feature = "hyper",
+    feature = "page",
     feature = "sqlite",
     feature = "testing"
 ))]

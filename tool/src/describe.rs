@@ -39,7 +39,8 @@ fn what_happened(event: &Event) -> String {
             EndReason::LeftQueue => "ended: the user left the queue".to_owned(),
             _ => "session ends".to_owned(),
         },
-        _ => format!("{}: an event that this version does not know", event.name),
+        EventKind::Unknown => format!("{}: an event that this version does not know", event.name),
+        _ => event.name.to_string(),
     }
 }
 

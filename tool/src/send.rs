@@ -170,14 +170,16 @@ fn body(args: &SendArgs, output: &Output) -> Result<Bytes, Failure> {
 
 /// A new event each time: one that a receiver knows would be a repeat.
 fn sample(name: &str, output: &Output) -> Value {
-    let (fixture, is_known) = catalog::fixture(name);
+    let (mut body, is_known) = catalog::body(name);
     if !is_known {
         output.warn(&format!("{} is no event that this version knows: it is sent as it is", printable(name)));
     }
-    let now = SystemTime::now();
-    let fixture = fixture.time(now);
-    let key = format!("desk-{}", since_epoch(now).as_micros());
-    if fixture.json()["MsgKey"].is_null() { fixture } else { fixture.field("MsgKey", key) }.json().clone()
+    let now = since_epoch(SystemTime::now());
+    body["EventTime"] = (now.as_millis() as u64).into();
+    if !body["MsgKey"].is_null() {
+        body["MsgKey"] = format!("desk-{}", now.as_micros()).into();
+    }
+    body
 }
 
 impl Content {
@@ -233,7 +235,7 @@ fn delivery(common: &Common, args: &SendArgs, body: Bytes) -> Result<Delivery, F
         Some(token) => delivery.token(token),
         None => delivery.unsigned(),
     };
-    let named = args.event.as_deref().map(|name| catalog::fixture(name).0.json()["CallbackCommand"].clone());
+    let named = args.event.as_deref().map(|name| catalog::body(name).0["CallbackCommand"].clone());
     if let Some(command) = named.as_ref().and_then(Value::as_str).or(stated) {
         delivery = delivery.command(command);
     }

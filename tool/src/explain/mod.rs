@@ -19,7 +19,6 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
-use tencent_desk_webhook::testing;
 
 use self::{
     claims::Claims,
@@ -27,6 +26,7 @@ use self::{
     receiver::{Judgement, Receiver},
 };
 use crate::{
+    catalog,
     cli::Common,
     failure::{Failure, exit},
     output::{Colour, Output},
@@ -39,7 +39,7 @@ pub(crate) struct ExplainArgs {
     /// Callback URL or line of an access log; - reads lines from standard input, which keeps them out of the shell's history
     #[arg(value_name = "URL")]
     input: String,
-    /// Body of the request: a file. Default: an event that fits
+    /// Body of the request: a file. Default: one that fits
     #[arg(long, value_name = "FILE")]
     body: Option<String>,
     /// Judge it at this time, in Unix seconds. Default: now, or the time of a log's line that is too old by now
@@ -138,13 +138,10 @@ async fn explain(receiver: &Receiver, asked: &Asked, body: Option<&[u8]>) -> (Ve
     (checks, judgement)
 }
 
-/// An event of the command that the query names.
+/// A body of the command that the query names.
 fn assumed_body(claims: &Claims) -> String {
-    let event = testing::event("SessionBegin");
-    match claims.first("CallbackCommand") {
-        Some(command) if !command.is_empty() => event.field("CallbackCommand", command).to_string(),
-        _ => event.to_string(),
-    }
+    let command = claims.present("CallbackCommand").unwrap_or("Desk.SessionEventNotify");
+    catalog::body_of_command(command).to_string()
 }
 
 async fn body_check(
@@ -154,7 +151,7 @@ async fn body_check(
     judgement: &Judgement,
 ) -> Check {
     let Some(body) = body else {
-        return Check::new("body", true, "not given: an event that fits is assumed (--body FILE)");
+        return Check::new("body", true, "not given: one that fits is assumed (--body FILE)");
     };
     // As if the query were right in everything else.
     let alone = receiver.judge_body(claims.first("CallbackCommand"), body).await;

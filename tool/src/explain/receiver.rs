@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 use tencent_desk_webhook::{
@@ -124,6 +124,8 @@ impl Judgement {
             Some(Refusal::MalformedTime | Refusal::Stale { .. }) => "time",
             Some(Refusal::Unsigned | Refusal::WrongSignature) => "signature",
             Some(Refusal::Method | Refusal::QueryTooLong | Refusal::AmbiguousQuery) | None => "query",
+            // Such as a decision that an unsigned request asks for.
+            Some(refusal) if refusal.status() == StatusCode::UNAUTHORIZED => "signature",
             Some(_) => "body",
         }
     }

@@ -34,6 +34,25 @@ fn every_event_reaches_every_example_server() {
     }
 }
 
+/// The commands beside that of session events. An unsigned request for a decision is refused.
+#[test]
+fn every_command_is_answered_by_every_example_server() {
+    for name in ["axum", "actix_web", "hyper", "inbox"] {
+        let server = Server::example(name);
+        for command in [
+            "ChatBot.OnAssignHuman",
+            "ChatBot.OnAssignAgent",
+            "Chatbot.InterfaceInvocation",
+            "Chatbot.TaskFlowEventNotify",
+            "Desk.CallbackBeforeIMContactUser",
+            "Member.EventNotify",
+        ] {
+            let ran = send(&server, [command, "--json"]);
+            assert_eq!((ran.code, ran.json()["answer"]["ActionStatus"].as_str()), (0, Some("OK")), "{ran:?}");
+        }
+    }
+}
+
 #[test]
 fn every_field_can_be_chosen() {
     let server = Server::example("axum");
