@@ -73,6 +73,8 @@ pub mod decision;
 
 pub mod event;
 
+pub mod session;
+
 #[cfg(feature = "inbox")]
 pub mod inbox;
 

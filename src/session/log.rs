@@ -1,0 +1,266 @@
+//! What is kept of a session's events.
+
+use std::collections::{BTreeMap, btree_map};
+
+use super::{
+    entry::{Entry, Kind, millis},
+    figures::Session,
+};
+use crate::event::{Event, EventKind};
+
+/// The events of one session, as far as the figures need them: sorted, each once, 16 bytes each.
+///
+/// It depends on the set of the events alone: however they are ordered, repeated, split over several logs and
+/// [merged](Self::merge), the logs are equal. It serialises with a version, and goes on from there when it is read again. It
+/// holds no message's text.
+///
+/// A session of up to [10,000 events](Self::LIMIT) is exact. Of a longer one the log keeps the earliest 10,000 events, requests,
+/// transfers, ratings and ends before messages, and [`is_exact`](Self::is_exact) says so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionLog {
+    pub(super) sdk_app_id: u64,
+    pub(super) session_id: String,
+    pub(super) user: First,
+    pub(super) account: First,
+    pub(super) channel: First,
+    pub(super) contacted_by_agent: Option<bool>,
+    /// Each agent with the first event that names it, sorted by that.
+    pub(super) agents: Vec<Appearance>,
+    /// The agent of the latest event of a kind that only the agent in charge has.
+    pub(super) in_charge: Option<(Entry, String)>,
+    /// The time and the stars of the latest rating that has some.
+    pub(super) rating: Option<(i64, u8)>,
+    pub(super) events: Vec<Entry>,
+    pub(super) is_exact: bool,
+}
+
+/// The value of the earliest event that has one.
+pub(super) type First = Option<(Entry, String)>;
+
+/// The event that names an agent first, whether it names it as the new one of a forward, and the agent.
+pub(super) type Appearance = (Entry, bool, String);
+
+impl SessionLog {
+    /// The number of events up to which a session is exact.
+    pub const LIMIT: usize = 10_000;
+
+    /// The log of a session of which no event is there yet.
+    #[must_use]
+    pub fn new(sdk_app_id: u64, session_id: impl Into<String>) -> Self {
+        Self {
+            sdk_app_id,
+            session_id: session_id.into(),
+            user: None,
+            account: None,
+            channel: None,
+            contacted_by_agent: None,
+            agents: Vec::new(),
+            in_charge: None,
+            rating: None,
+            events: Vec::new(),
+            is_exact: true,
+        }
+    }
+
+    /// The log of the session of `event`, with that event in it.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let mut log = Self::new(event.sdk_app_id, event.session_id.as_str());
+        log.add(event);
+        log
+    }
+
+    /// Adds an event, unless it is of another session. Returns whether it is one that was not there before.
+    pub fn add(&mut self, event: &Event) -> bool {
+        if event.session_id != self.session_id || event.sdk_app_id != self.sdk_app_id {
+            return false;
+        }
+        let entry = Entry::of(event);
+        let Err(place) = self.place(entry) else { return false };
+        self.events.insert(place, entry);
+        self.take_in(entry, event);
+        self.limit();
+        true
+    }
+
+    /// Adds the events of another log, unless it is of another session. Returns whether anything has changed.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        if other.session_id != self.session_id || other.sdk_app_id != self.sdk_app_id || *self == *other {
+            return false;
+        }
+        let before = self.clone();
+        for (mine, theirs) in [
+            (&mut self.user, &other.user),
+            (&mut self.account, &other.account),
+            (&mut self.channel, &other.channel),
+        ] {
+            if let Some((entry, value)) = theirs {
+                keep_first(mine, *entry, value);
+            }
+        }
+        self.contacted_by_agent = self.contacted_by_agent.max(other.contacted_by_agent);
+        for (entry, is_new_agent, agent) in &other.agents {
+            self.name_agent(*entry, *is_new_agent, agent);
+        }
+        if let Some((entry, agent)) = &other.in_charge {
+            self.put_in_charge(*entry, agent);
+        }
+        self.rating = self.rating.max(other.rating);
+        self.events.extend_from_slice(&other.events);
+        self.events.sort_unstable();
+        self.events.dedup();
+        self.is_exact &= other.is_exact;
+        self.limit();
+        *self != before
+    }
+
+    /// The figures, from the events that are there.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::from(self)
+    }
+
+    /// `SdkAppid`: the app.
+    #[must_use]
+    pub fn sdk_app_id(&self) -> u64 {
+        self.sdk_app_id
+    }
+
+    /// `SessionId`.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    /// The agent who has the session as far as the events say: the one of the latest transfer, forward or message of an agent.
+    #[must_use]
+    pub fn agent_in_charge(&self) -> Option<&str> {
+        self.in_charge.as_ref().map(|(_, agent)| agent.as_str())
+    }
+
+    /// How many events it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether it has no events.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Whether the figures are those of all events that were added: no more than [`LIMIT`](Self::LIMIT).
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
+    /// Events mostly come in their order, so the end is tried first.
+    fn place(&self, entry: Entry) -> Result<usize, usize> {
+        match self.events.last() {
+            Some(last) if *last >= entry => self.events.binary_search(&entry),
+            _ => Err(self.events.len()),
+        }
+    }
+
+    /// What does not follow from the entry alone. Each of these is the least or the greatest of something, so that neither
+    /// order nor repeats can matter.
+    fn take_in(&mut self, entry: Entry, event: &Event) {
+        for (first, value) in [
+            (&mut self.user, &event.client_user_id),
+            (&mut self.account, &event.customer_service_id),
+            (&mut self.channel, &event.channel),
+        ] {
+            if let Some(value) = value {
+                keep_first(first, entry, value);
+            }
+        }
+        // A sender that fills absent fields says `false` where it means nothing.
+        self.contacted_by_agent = self.contacted_by_agent.max(event.is_contact_user);
+        if let EventKind::Transfer(transfer) = &event.kind
+            && entry.kind() == Kind::Forwarded
+            && let Some(agent) = &transfer.from_agent_id
+        {
+            self.name_agent(entry, false, agent);
+        }
+        if let Some(agent) = &event.agent_id {
+            self.name_agent(entry, true, agent);
+            if matches!(entry.kind(), Kind::Reached | Kind::Forwarded | Kind::AgentMessage) {
+                self.put_in_charge(entry, agent);
+            }
+        }
+        if let EventKind::Satisfaction(satisfaction) = &event.kind
+            && let Some(stars) = satisfaction.stars
+        {
+            self.rating = self.rating.max(Some((millis(event.time), stars)));
+        }
+    }
+
+    pub(super) fn name_agent(&mut self, entry: Entry, is_new_agent: bool, agent: &str) {
+        if let Some(known) = self.agents.iter().position(|(_, _, known)| known == agent) {
+            let (first, is_new, _) = &self.agents[known];
+            if (*first, *is_new) <= (entry, is_new_agent) {
+                return;
+            }
+            self.agents.remove(known);
+        }
+        let appearance = (entry, is_new_agent, agent.to_owned());
+        if let Err(place) = self.agents.binary_search(&appearance) {
+            self.agents.insert(place, appearance);
+        }
+    }
+
+    fn put_in_charge(&mut self, entry: Entry, agent: &str) {
+        let latest = self.in_charge.as_ref().map(|(latest, latest_agent)| (*latest, latest_agent.as_str()));
+        if latest < Some((entry, agent)) {
+            self.in_charge = Some((entry, agent.to_owned()));
+        }
+    }
+
+    /// Keeps the first [`LIMIT`](Self::LIMIT) events, milestones before others. Which events are kept follows from the set of
+    /// all events: what goes comes after all that stay, and so it does when more are added.
+    pub(super) fn limit(&mut self) {
+        // An event names two agents at most.
+        self.agents.truncate(2 * Self::LIMIT);
+        while self.events.len() > Self::LIMIT {
+            self.is_exact = false;
+            let other = self.events.iter().rposition(|entry| !entry.kind().is_milestone());
+            self.events.remove(other.unwrap_or(self.events.len() - 1));
+        }
+    }
+}
+
+/// By value as well, so that not even two events with one key make a difference.
+fn keep_first(first: &mut First, entry: Entry, value: &str) {
+    let known = first.as_ref().map(|(known, known_value)| (*known, known_value.as_str()));
+    if known.is_none_or(|known| (entry, value) < known) {
+        *first = Some((entry, value.to_owned()));
+    }
+}
+
+/// The sessions of a set of events of any sessions, in the order in which they were opened.
+///
+/// ```
+/// # let events: Vec<tencent_desk_webhook::Event> = Vec::new();
+/// for session in tencent_desk_webhook::session::sessions(&events) {
+///     println!("{}: {:?} ms in the queue", session.session_id, session.queue_ms);
+/// }
+/// ```
+#[must_use]
+pub fn sessions<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Session> {
+    let mut logs: BTreeMap<(u64, &str), SessionLog> = BTreeMap::new();
+    for event in events {
+        match logs.entry((event.sdk_app_id, &event.session_id)) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(SessionLog::of(event));
+            }
+            btree_map::Entry::Occupied(mut log) => {
+                log.get_mut().add(event);
+            }
+        }
+    }
+    let mut sessions: Vec<Session> = logs.values().map(SessionLog::session).collect();
+    sessions.sort_by_key(|session| session.opened_at);
+    sessions
+}

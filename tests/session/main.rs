@@ -1,0 +1,11 @@
+//! Sessions: figures from any set of events, and what watches them.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod figures;
+
+mod oracle;
+
+mod properties;
+
+mod scenarios;
