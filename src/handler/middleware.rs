@@ -1,5 +1,7 @@
 //! Middleware: filters, time-outs and counters around a handler or an inbox.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{
@@ -43,6 +45,14 @@ pub trait Middleware: Send + Sync + 'static {
         Self: Sized,
     {
         Wrapped { middleware: self, inner }
+    }
+}
+
+/// Shared middleware, such as a [board](crate::session::Board) that the program also reads.
+#[async_trait]
+impl<M: Middleware + ?Sized> Middleware for Arc<M> {
+    async fn on_event(&self, event: &Event, next: Next<'_>) -> HandlerResult {
+        (**self).on_event(event, next).await
     }
 }
 

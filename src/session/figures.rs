@@ -152,8 +152,8 @@ impl From<&SessionLog> for Session {
             messages: moments.messages,
             agent_requests: moments.agent_requests,
             no_agent_online: moments.no_agent_online,
-            queue_ms: moments.queue_ms,
-            first_answer_ms: moments.first_answer_ms,
+            queue_ms: moments.queue.map(|queue| queue.millis),
+            first_answer_ms: moments.first_answer.map(|answer| answer.millis),
             handling_ms: moments.handling_ms(),
             longest_user_wait_ms: moments.longest_user_wait_ms,
             agents: log.agents.iter().map(|(_, _, agent)| agent.clone()).collect(),
@@ -165,25 +165,38 @@ impl From<&SessionLog> for Session {
 }
 
 /// What one pass over the sorted events finds.
-#[derive(Default)]
-struct Moments {
+#[derive(Debug, Default)]
+pub(super) struct Moments {
     begin: Option<i64>,
-    closed: Option<i64>,
-    end: Option<End>,
+    pub(super) closed: Option<i64>,
+    pub(super) end: Option<End>,
     messages: Messages,
     agent_requests: u32,
-    no_agent_online: u32,
+    pub(super) no_agent_online: u32,
     requested: Option<i64>,
     reached: Option<i64>,
-    queue_ms: Option<i64>,
-    first_answer_ms: Option<i64>,
+    pub(super) queue: Option<Measured>,
+    pub(super) first_answer: Option<Measured>,
     /// The first message to an agent that no agent has answered so far.
     unanswered: Option<i64>,
     longest_user_wait_ms: Option<i64>,
 }
 
+/// A time that has passed, and when it ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    pub(super) at: i64,
+    pub(super) millis: i64,
+}
+
+impl Measured {
+    fn between(from: i64, at: i64) -> Self {
+        Self { at, millis: at.saturating_sub(from) }
+    }
+}
+
 impl Moments {
-    fn of(events: &[Entry]) -> Self {
+    pub(super) fn of(events: &[Entry]) -> Self {
         let mut moments = Self::default();
         for event in events {
             moments.pass(event.time, event.kind());
@@ -205,7 +218,7 @@ impl Moments {
             Kind::Reached => {
                 self.reached = self.reached.or(Some(time));
                 let queue = self.requested.filter(|requested| *requested < time);
-                self.queue_ms = self.queue_ms.or(queue.map(|requested| time.saturating_sub(requested)));
+                self.queue = self.queue.or(queue.map(|requested| Measured::between(requested, time)));
             }
             Kind::UserMessageToAgent => {
                 self.messages.user += 1;
@@ -213,8 +226,8 @@ impl Moments {
             }
             Kind::AgentMessage => {
                 self.messages.agent += 1;
-                let answer = self.reached.map(|reached| time.saturating_sub(reached));
-                self.first_answer_ms = self.first_answer_ms.or(answer);
+                let answer = self.reached.map(|reached| Measured::between(reached, time));
+                self.first_answer = self.first_answer.or(answer);
                 let wait = self.unanswered.take().map(|unanswered| time.saturating_sub(unanswered));
                 self.longest_user_wait_ms = self.longest_user_wait_ms.max(wait);
             }
@@ -233,7 +246,7 @@ impl Moments {
         }
     }
 
-    fn handling_ms(&self) -> Option<i64> {
+    pub(super) fn handling_ms(&self) -> Option<i64> {
         let (reached, closed) = (self.reached?, self.closed?);
         (closed > reached).then(|| closed.saturating_sub(reached))
     }

@@ -64,7 +64,10 @@ mod figures;
 
 mod record;
 
+mod board;
+
 pub use self::{
+    board::{AgentLoad, Alarm, Board, LastHour, Quantiles, Served, View, Waiting},
     figures::{End, Messages, Session},
     log::{SessionLog, sessions},
 };

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod board;
+
 mod figures;
 
 mod oracle;
