@@ -4,12 +4,7 @@ mod standing;
 
 mod view;
 
-#[cfg(feature = "metrics")]
-mod metrics;
-
-#[cfg(not(feature = "metrics"))]
-#[path = "no_metrics.rs"]
-mod metrics;
+mod telemetry;
 
 use std::{
     collections::HashMap,
@@ -21,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 
 pub use self::view::{AgentLoad, Alarm, LastHour, Quantiles, Served, View, Waiting};
-use self::{metrics::Counted, standing::Standing};
+use self::{standing::Standing, telemetry::Counted};
 use super::{Session, SessionLog, entry::millis};
 use crate::{Event, HandlerResult, Middleware, Next};
 
@@ -86,7 +81,7 @@ impl Board {
     /// An empty board.
     #[must_use]
     pub fn new() -> Self {
-        metrics::describe();
+        telemetry::describe();
         Self {
             limit: 100_000,
             max_age: Duration::from_secs(24 * 60 * 60),
@@ -138,13 +133,14 @@ impl Board {
             .entry(key)
             .or_insert_with(|| Kept::new(SessionLog::new(event.sdk_app_id, event.session_id.as_str())));
         kept.touched = now;
-        let counts = if kept.log.add(event) { kept.update() } else { metrics::Counts::default() };
+        if kept.log.add(event) {
+            kept.standing = Standing::of(&kept.log);
+            kept.counted.advance(&kept.standing);
+        }
         state.keep_within(self.limit, |kept| self.is_over(kept, now));
-        drop(state);
-        counts.record();
     }
 
-    /// Puts a stored session on the board, or adds its events to those that are there. Metrics do not count it again.
+    /// Puts a stored session on the board, or adds its events to those that are there. What it has so far is not counted in the metrics again.
     pub fn restore(&self, log: SessionLog) {
         if log.session_id().is_empty() {
             return;
@@ -157,7 +153,8 @@ impl Board {
         let latest = log.events.last().map_or(now, |latest| latest.time);
         kept.touched = kept.touched.max(latest.min(now));
         kept.log.merge(&log);
-        let _ = kept.update();
+        kept.standing = Standing::of(&kept.log);
+        kept.counted.pass_over(&kept.standing);
         state.keep_within(self.limit, |kept| self.is_over(kept, now));
     }
 
@@ -178,7 +175,7 @@ impl Board {
         state.sessions.retain(|_, kept| !self.is_over(kept, now));
         let view = View::of(&state, now, whole_millis(self.waiting_limit));
         drop(state);
-        metrics::set_gauges(&view);
+        telemetry::set_gauges(&view);
         view
     }
 
@@ -200,12 +197,6 @@ impl Kept {
     fn new(log: SessionLog) -> Self {
         let standing = Standing::of(&log);
         Self { log, standing, touched: i64::MIN, counted: Counted::default() }
-    }
-
-    /// After its log has changed. Returns what is to be counted.
-    fn update(&mut self) -> metrics::Counts {
-        self.standing = Standing::of(&self.log);
-        self.counted.advance(&self.standing)
     }
 }
 

@@ -1,10 +1,6 @@
 //! How a session stands, from its log.
 
-use crate::session::{
-    End, SessionLog,
-    entry::Kind,
-    figures::{Measured, Moments},
-};
+use crate::session::{End, SessionLog, entry::Kind, figures::Moments};
 
 /// How a session stands.
 #[derive(Debug)]
@@ -46,14 +42,6 @@ impl Standing {
 
     pub(super) fn closed(&self) -> Option<i64> {
         self.moments.closed
-    }
-
-    pub(super) fn queue(&self) -> Option<Measured> {
-        self.moments.queue
-    }
-
-    pub(super) fn first_answer(&self) -> Option<Measured> {
-        self.moments.first_answer
     }
 }
 

@@ -190,8 +190,8 @@ impl View {
             view.open += usize::from(standing.closed().is_none());
             let is_recent = |time: i64| time > hour_ago;
             let recent = |measured: Measured| is_recent(measured.at).then_some(measured.millis);
-            queues.extend(standing.queue().and_then(recent));
-            answers.extend(standing.first_answer().and_then(recent));
+            queues.extend(standing.moments.queue.and_then(recent));
+            answers.extend(standing.moments.first_answer.and_then(recent));
             if let Some((_, stars)) = standing.rating.filter(|(time, _)| is_recent(*time)) {
                 *view.last_hour.ratings.entry(stars).or_default() += 1;
             }

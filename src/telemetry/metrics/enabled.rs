@@ -23,7 +23,6 @@ impl Gauge {
         isolated(|| describe_gauge!(self.name, unit(self.name), self.description));
     }
 
-    #[cfg(feature = "inbox")]
     pub(crate) fn set(&self, value: f64) {
         isolated(|| gauge!(self.name).set(value));
     }
