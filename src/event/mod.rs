@@ -23,6 +23,8 @@ mod name;
 
 mod category;
 
+mod cloudevent;
+
 mod kind;
 
 mod label;

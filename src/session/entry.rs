@@ -1,7 +1,5 @@
 //! One event of a session, as small as the figures allow.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::event::{Element, EndReason, Event, EventKind, Message, Sender, Stage, TransferStep};
 
 /// Sorts by time, then by kind, then by what makes the event unlike others of its time and kind.
@@ -69,7 +67,7 @@ impl Entry {
         // The key begins with the time, and its digest is in the bytes after that.
         low[1..].copy_from_slice(&event.dedup_key().as_bytes()[8..15]);
         let rest = (Kind::of(event) as u64) << KIND_SHIFT | u64::from_be_bytes(low);
-        Self { time: millis(event.time), rest }
+        Self { time: event.time_millis(), rest }
     }
 
     pub(super) fn kind(self) -> Kind {
@@ -145,12 +143,4 @@ fn is_control(message: &Message) -> bool {
         _ => false,
     };
     !message.elements.is_empty() && message.elements.iter().all(is_control)
-}
-
-pub(super) fn millis(time: SystemTime) -> i64 {
-    let whole = |millis: u128| i64::try_from(millis).unwrap_or(i64::MAX);
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => whole(after.as_millis()),
-        Err(before) => -whole(before.duration().as_millis()),
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map};
 
 use super::{
-    entry::{Entry, Kind, millis},
+    entry::{Entry, Kind},
     figures::Session,
 };
 use crate::event::{Event, EventKind};
@@ -193,7 +193,7 @@ impl SessionLog {
         if let EventKind::Satisfaction(satisfaction) = &event.kind
             && let Some(stars) = satisfaction.stars
         {
-            self.rating = self.rating.max(Some((millis(event.time), stars)));
+            self.rating = self.rating.max(Some((event.time_millis(), stars)));
         }
     }
 

@@ -10,14 +10,14 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
 
 pub use self::view::{AgentLoad, Alarm, LastHour, Quantiles, Served, View, Waiting};
 use self::{standing::Standing, telemetry::Counted};
-use super::{Session, SessionLog, entry::millis};
+use super::{Session, SessionLog};
 use crate::{Event, HandlerResult, Middleware, Next};
 
 /// Keeps all open sessions, and those that were closed within the last hour, in memory: who waits, who serves, what is wrong.
@@ -221,6 +221,13 @@ impl State {
             !goes
         });
         self.dropped += (before - self.sessions.len()) as u64;
+    }
+}
+
+fn millis(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => whole_millis(after),
+        Err(before) => -whole_millis(before.duration()),
     }
 }
 
