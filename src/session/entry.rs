@@ -137,7 +137,7 @@ impl Kind {
 }
 
 /// Whether a message steers clients, and a person reads nothing of it.
-fn is_control(message: &Message) -> bool {
+pub(crate) fn is_control(message: &Message) -> bool {
     let is_control = |element: &Element| match element {
         Element::Custom(custom) => custom.desk_message().is_some_and(|desk| desk.is_control()),
         _ => false,

@@ -16,7 +16,7 @@ use crate::event::{Event, EventKind};
 ///
 /// A session of up to [10,000 events](Self::LIMIT) is exact. Of a longer one the log keeps the earliest 10,000 events, requests,
 /// transfers, ratings and ends before messages, and [`is_exact`](Self::is_exact) says so.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionLog {
     pub(super) sdk_app_id: u64,
     pub(super) session_id: String,
@@ -83,35 +83,50 @@ impl SessionLog {
         true
     }
 
-    /// Adds the events of another log, unless it is of another session. Returns whether anything has changed.
+    /// Adds the events of another log, unless it is of another session. Returns whether that has changed anything.
     pub fn merge(&mut self, other: &Self) -> bool {
-        if other.session_id != self.session_id || other.sdk_app_id != self.sdk_app_id || *self == *other {
+        if other.session_id != self.session_id || other.sdk_app_id != self.sdk_app_id {
             return false;
         }
-        let before = self.clone();
+        let mut changed = false;
         for (mine, theirs) in [
             (&mut self.user, &other.user),
             (&mut self.account, &other.account),
             (&mut self.channel, &other.channel),
         ] {
             if let Some((entry, value)) = theirs {
-                keep_first(mine, *entry, value);
+                changed |= keep_first(mine, *entry, value);
             }
         }
-        self.contacted_by_agent = self.contacted_by_agent.max(other.contacted_by_agent);
+        changed |= raise(&mut self.contacted_by_agent, other.contacted_by_agent);
         for (entry, is_new_agent, agent) in &other.agents {
-            self.name_agent(*entry, *is_new_agent, agent);
+            changed |= self.name_agent(*entry, *is_new_agent, agent);
         }
         if let Some((entry, agent)) = &other.in_charge {
-            self.put_in_charge(*entry, agent);
+            changed |= self.put_in_charge(*entry, agent);
         }
-        self.rating = self.rating.max(other.rating);
-        self.events.extend_from_slice(&other.events);
-        self.events.sort_unstable();
-        self.events.dedup();
+        changed |= raise(&mut self.rating, other.rating);
+        changed |= self.merge_events(&other.events);
+        changed |= self.is_exact && !other.is_exact;
         self.is_exact &= other.is_exact;
         self.limit();
-        *self != before
+        changed
+    }
+
+    fn merge_events(&mut self, others: &[Entry]) -> bool {
+        let before = self.events.len();
+        if others.len() <= FEW {
+            for entry in others {
+                if let Err(place) = self.place(*entry) {
+                    self.events.insert(place, *entry);
+                }
+            }
+        } else {
+            self.events.extend_from_slice(others);
+            self.events.sort_unstable();
+            self.events.dedup();
+        }
+        self.events.len() > before
     }
 
     /// The figures, from the events that are there.
@@ -177,7 +192,7 @@ impl SessionLog {
             }
         }
         // A sender that fills absent fields says `false` where it means nothing.
-        self.contacted_by_agent = self.contacted_by_agent.max(event.is_contact_user);
+        raise(&mut self.contacted_by_agent, event.is_contact_user);
         if let EventKind::Transfer(transfer) = &event.kind
             && entry.kind() == Kind::Forwarded
             && let Some(agent) = &transfer.from_agent_id
@@ -193,15 +208,15 @@ impl SessionLog {
         if let EventKind::Satisfaction(satisfaction) = &event.kind
             && let Some(stars) = satisfaction.stars
         {
-            self.rating = self.rating.max(Some((event.time_millis(), stars)));
+            raise(&mut self.rating, Some((event.time_millis(), stars)));
         }
     }
 
-    pub(super) fn name_agent(&mut self, entry: Entry, is_new_agent: bool, agent: &str) {
+    pub(super) fn name_agent(&mut self, entry: Entry, is_new_agent: bool, agent: &str) -> bool {
         if let Some(known) = self.agents.iter().position(|(_, _, known)| known == agent) {
             let (first, is_new, _) = &self.agents[known];
             if (*first, *is_new) <= (entry, is_new_agent) {
-                return;
+                return false;
             }
             self.agents.remove(known);
         }
@@ -209,13 +224,16 @@ impl SessionLog {
         if let Err(place) = self.agents.binary_search(&appearance) {
             self.agents.insert(place, appearance);
         }
+        true
     }
 
-    fn put_in_charge(&mut self, entry: Entry, agent: &str) {
+    fn put_in_charge(&mut self, entry: Entry, agent: &str) -> bool {
         let latest = self.in_charge.as_ref().map(|(latest, latest_agent)| (*latest, latest_agent.as_str()));
-        if latest < Some((entry, agent)) {
+        let is_later = latest < Some((entry, agent));
+        if is_later {
             self.in_charge = Some((entry, agent.to_owned()));
         }
+        is_later
     }
 
     /// Keeps the first [`LIMIT`](Self::LIMIT) events, milestones before others. Which events are kept follows from the set of
@@ -231,12 +249,26 @@ impl SessionLog {
     }
 }
 
-/// By value as well, so that not even two events with one key make a difference.
-fn keep_first(first: &mut First, entry: Entry, value: &str) {
+/// So many are inserted one by one.
+const FEW: usize = 16;
+
+/// By value as well, so that not even two events with one key make a difference. Returns whether it is the first.
+fn keep_first(first: &mut First, entry: Entry, value: &str) -> bool {
     let known = first.as_ref().map(|(known, known_value)| (*known, known_value.as_str()));
-    if known.is_none_or(|known| (entry, value) < known) {
+    let is_first = known.is_none_or(|known| (entry, value) < known);
+    if is_first {
         *first = Some((entry, value.to_owned()));
     }
+    is_first
+}
+
+/// Keeps the greater one. Returns whether that is the new one.
+fn raise<T: Ord>(greatest: &mut Option<T>, new: Option<T>) -> bool {
+    let is_greater = new > *greatest;
+    if is_greater {
+        *greatest = new;
+    }
+    is_greater
 }
 
 /// The sessions of a set of events of any sessions, in the order in which they were opened.
