@@ -5,9 +5,3 @@
 mod board;
 
 mod figures;
-
-mod oracle;
-
-mod properties;
-
-mod scenarios;

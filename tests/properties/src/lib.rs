@@ -6,6 +6,8 @@
 #[allow(dead_code, unreachable_pub)] // shared with the fuzz targets
 mod checks;
 
+mod sessions;
+
 use std::fmt::Write as _;
 
 use proptest::{collection::vec, prelude::*, sample::select};

@@ -1,5 +1,7 @@
 //! Whatever the library reads and writes is valid by the schemas that it publishes.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 use std::{fs, path::Path};
 
 use jsonschema::Validator;
@@ -12,7 +14,7 @@ use tencent_desk_webhook::{
     testing::{self, ELEMENT_TYPES, EventFixture, Scenario},
 };
 
-#[path = "../../session/scenarios.rs"]
+#[path = "../../properties/src/sessions/scenarios.rs"]
 mod scenarios;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -167,7 +169,9 @@ fn the_schemas_refuse_what_is_wrong() {
         body[field] = value;
         assert!(!schemas.callback.is_valid(&body), "{body}");
     }
-    for (field, value) in [("id", json!("")), ("time", json!("today")), ("source", json!("http://[")), ("type", json!(7))] {
+    for (field, value) in
+        [("id", json!("")), ("time", json!("today")), ("source", json!("http://[")), ("type", json!(7))]
+    {
         let mut event = testing::event("SessionBegin").build().to_cloudevent();
         event[field] = value;
         assert!(!schemas.cloud_event.is_valid(&event), "{event}");

@@ -1,5 +1,9 @@
 //! The figures are a function of the set of events.
 
+mod oracle;
+
+pub(crate) mod scenarios;
+
 use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
 use tencent_desk_webhook::{
@@ -7,7 +11,7 @@ use tencent_desk_webhook::{
     session::{Session, SessionLog, sessions},
 };
 
-use crate::{oracle::expected, scenarios::events};
+use self::{oracle::expected, scenarios::events};
 
 fn log(events: &[Event]) -> SessionLog {
     let mut log = SessionLog::of(&events[0]);
@@ -59,7 +63,7 @@ fn arrivals() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_figures_are_those_of_their_definitions((events, deliveries) in arrivals()) {
