@@ -36,6 +36,7 @@ struct Inner {
     is_last: bool,
     stored: SystemTime,
     archive: bool,
+    keeps_sessions: bool,
     store: Arc<dyn Store>,
 }
 
@@ -77,12 +78,16 @@ impl Delivery {
     }
 
     /// Returns the SQL statement that records the event as done in a transaction of yours, so that its effect in the same
-    /// database happens exactly once. `None` if the engine has no SQL.
+    /// database happens exactly once. `None` if the engine has no SQL, and while [sessions are
+    /// kept](super::Inbox::keep_sessions), which the inbox writes in that transaction itself.
     ///
     /// Execute it last, in the same PostgreSQL database or SQLite file as the inbox, and return `Ok`. If it fails, roll back
     /// and return the error: another worker has the event.
     #[must_use]
     pub fn receipt(&self) -> Option<Receipt> {
+        if self.0.keeps_sessions {
+            return None;
+        }
         self.0.store.receipt(&self.0.claim, self.0.id, self.0.archive)
     }
 }
@@ -95,6 +100,7 @@ pub(super) struct Facts {
     pub(super) is_last: bool,
     pub(super) stored: SystemTime,
     pub(super) archive: bool,
+    pub(super) keeps_sessions: bool,
 }
 
 impl Facts {
@@ -104,8 +110,9 @@ impl Facts {
         store: &Arc<dyn Store>,
         handling: F,
     ) -> impl Future<Output = F::Output> {
-        let Self { claim, id, attempt, is_last, stored, archive } = self;
-        let inner = Inner { claim, id, attempt, is_last, stored, archive, store: Arc::clone(store) };
+        let Self { claim, id, attempt, is_last, stored, archive, keeps_sessions } = self;
+        let store = Arc::clone(store);
+        let inner = Inner { claim, id, attempt, is_last, stored, archive, keeps_sessions, store };
         CURRENT.scope(Delivery(Arc::new(inner)), handling)
     }
 }

@@ -116,6 +116,7 @@ impl<H: Deliver> Dispatcher<H> {
             handler,
             policy: settings.policy.clone(),
             archive: inbox.shared.settings.archive().is_some(),
+            keep: inbox.shared.settings.keep(),
             store: Arc::clone(&inbox.shared.store),
             outcomes: inbox.shared.outcomes.clone(),
             isolation: Isolation::default(),

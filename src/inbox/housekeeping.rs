@@ -29,10 +29,10 @@ pub(super) async fn count(inbox: Weak<Shared>) {
     }
 }
 
-/// Deletes keys past the duplicate horizon, dead letters past their retention and archived events past their age, as long as
-/// there is an inbox.
+/// Deletes keys past the duplicate horizon, dead letters past their retention, and archived events and kept sessions past
+/// their age, as long as there is an inbox.
 pub(super) async fn delete_old(inbox: Weak<Shared>) {
-    let [mut keys, mut letters, mut archive] = [Outage::default(), Outage::default(), Outage::default()];
+    let [mut keys, mut letters, mut archive, mut sessions] = std::array::from_fn(|_| Outage::default());
     // Not at once: the settings may be about to be made.
     let mut pause = SOON;
     let mut old_age = Instant::now();
@@ -49,6 +49,10 @@ pub(super) async fn delete_old(inbox: Weak<Shared>) {
             if let Some(age) = shared.settings.archive() {
                 let purged = shared.store.purge_archive(age).await;
                 log(&mut archive, "archived events past their age are not deleted", purged);
+            }
+            if let Some(age) = shared.settings.sessions() {
+                let purged = shared.store.purge_sessions(age).await;
+                log(&mut sessions, "kept sessions past their age are not deleted", purged);
             }
         }
         pause = (horizon / 30).clamp(SOON, Duration::from_secs(60));

@@ -20,7 +20,7 @@ use super::{
     lease::Held,
     progress::Progress,
     retry::Policy,
-    store::{Failure, Finished, Lane, Outcome, Store, Waiting},
+    store::{Failure, Finished, Lane, Outcome, SessionChange, Store, Waiting},
     telemetry::{self, Attempt, AttemptOutcome},
 };
 use crate::{
@@ -34,12 +34,20 @@ pub(super) struct LaneWorker<H> {
     pub(super) handler: H,
     pub(super) policy: Policy,
     pub(super) archive: bool,
+    pub(super) keep: Option<Keep>,
     pub(super) store: Arc<dyn Store>,
     pub(super) outcomes: Group<Outcome, Finished>,
     pub(super) isolation: Isolation,
     pub(super) phase: watch::Sender<Phase>,
     pub(super) finished: AtomicU64,
     pub(super) interrupted: AtomicU64,
+}
+
+/// Sessions are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    /// With the texts of their messages.
+    pub(super) texts: bool,
 }
 
 /// How far the shutdown has come.
@@ -86,9 +94,11 @@ impl<H: Deliver> LaneWorker<H> {
             if place > 0 || turn.is_none() {
                 turn = Some(self.next_turn(turn, &held, &mut running).await);
             }
-            match progress.during(self.hand_over(waiting, &held, &mut turn, &mut running)).await {
-                Verdict::Done => progress.done(waiting.id),
-                Verdict::Dead(failure) => progress.dead(failure),
+            let handling = self.hand_over(waiting, &held, &mut turn, &mut running);
+            let (verdict, change) = progress.during(handling).await;
+            match verdict {
+                Verdict::Done => progress.done(waiting.id, change),
+                Verdict::Dead(failure) => progress.dead(failure, change),
                 Verdict::Retry(failure, after) => {
                     retry = Some((failure, after));
                     break;
@@ -130,27 +140,41 @@ impl<H: Deliver> LaneWorker<H> {
         held: &Held,
         turn: &mut Option<Turn>,
         running: &mut Option<i64>,
-    ) -> Verdict {
+    ) -> (Verdict, Option<SessionChange>) {
         let event = match Event::from_json(&waiting.json) {
             Ok(event) => event,
             Err(unreadable) => {
                 let error = format!("the stored event cannot be read: {unreadable}");
                 telemetry::log_unreadable(&error, waiting.id);
-                return Verdict::Dead(Failure::new(waiting.id, waiting.attempts, error));
+                return (Verdict::Dead(Failure::new(waiting.id, waiting.attempts, error)), None);
             }
         };
+        let verdict = self.hand_over_event(waiting, &event, held, turn, running).await;
+        let is_over = matches!(verdict, Verdict::Done | Verdict::Dead(_));
+        let keep = self.keep.filter(|_| is_over);
+        (verdict, keep.and_then(|keep| SessionChange::of(waiting.id, &event, keep.texts)))
+    }
+
+    async fn hand_over_event(
+        &self,
+        waiting: &Waiting,
+        event: &Event,
+        held: &Held,
+        turn: &mut Option<Turn>,
+        running: &mut Option<i64>,
+    ) -> Verdict {
         if self.policy.is_poison(waiting) {
             let crashes = waiting.crashes;
             let error = format!("its handling has ended the process {crashes} times");
-            let watched = Attempt::begin(&event, waiting.attempts);
-            return self.bury(waiting.attempts, waiting, &event, &HandlerError::permanent(error), &watched);
+            let watched = Attempt::begin(event, waiting.attempts);
+            return self.bury(waiting.attempts, waiting, event, &HandlerError::permanent(error), &watched);
         }
         if self.store.started(&held.claim, waiting.id).await.is_err() {
             // The dispatcher, which uses the same store, reports why.
             return Verdict::Interrupted;
         }
         *running = Some(waiting.id);
-        self.handle(waiting, &event, held, turn).await
+        self.handle(waiting, event, held, turn).await
     }
 
     async fn handle(
@@ -169,6 +193,7 @@ impl<H: Deliver> LaneWorker<H> {
             is_last,
             stored: waiting.stored,
             archive: self.archive,
+            keeps_sessions: self.keep.is_some(),
         };
         let begun = Instant::now();
         let watched = Attempt::begin(event, attempts);

@@ -149,7 +149,9 @@ pub use self::{
     dispatcher::Dispatcher,
     error::InboxError,
     order::OrderKey,
-    store::{Archived, DeadLetter, Filter, Pending, Receipt, ReceiptValue, Stats},
+    store::{
+        Archived, DeadLetter, Filter, KeptSession, Pending, Receipt, ReceiptValue, SessionFilter, Stats,
+    },
     workers::{Drained, Workers},
 };
 use crate::handler::Deliver;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Inbox, InboxError,
-    store::{Archived, DeadLetter, Filter, Pending, Stats},
+    store::{Archived, DeadLetter, Filter, KeptSession, Pending, SessionFilter, Stats},
     telemetry,
 };
 
@@ -139,8 +139,8 @@ impl Inbox {
         self.shared.store.purge(age).await
     }
 
-    /// Deletes everything stored of a user of an app, by `ClientUserId`: pending events, dead letters and archived events.
-    /// Returns how many. If a handler is running for one of them, it goes on to its end.
+    /// Deletes everything stored of a user of an app, by `ClientUserId`: pending events, dead letters and archived events, and
+    /// the user's kept sessions and messages. Returns how many events. If a handler is running for one of them, it goes on to its end.
     ///
     /// # Errors
     ///
@@ -176,5 +176,24 @@ impl Inbox {
     /// When the store fails.
     pub async fn replay(&self, filter: &Filter) -> Result<u64, InboxError> {
         self.shared.store.replay(filter).await
+    }
+
+    /// Returns the [kept](Self::keep_sessions) sessions that match `filter`, a [page](SessionFilter::page) of them.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<KeptSession>, InboxError> {
+        self.shared.store.sessions(filter).await
+    }
+
+    /// Deletes the kept sessions whose last change is longer than `age` ago, and their messages. Returns how many sessions. The
+    /// inbox does so by itself, by the age of [`keep_sessions`](Self::keep_sessions).
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn purge_sessions(&self, age: Duration) -> Result<u64, InboxError> {
+        self.shared.store.purge_sessions(age).await
     }
 }

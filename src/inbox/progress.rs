@@ -11,7 +11,7 @@ use super::{
     RECONNECT,
     group::Group,
     lease::Held,
-    store::{Failure, Finished, Outcome},
+    store::{Failure, Finished, Outcome, SessionChange},
 };
 
 /// Records of a lane are at least this far apart, except when it is given back: quick handlers share a record.
@@ -36,14 +36,16 @@ impl<'a> Progress<'a> {
         Self { held, outcomes, outcome, due: None, recorded: Instant::now(), recording: JoinSet::new() }
     }
 
-    pub(super) fn done(&mut self, id: i64) {
+    pub(super) fn done(&mut self, id: i64, change: Option<SessionChange>) {
         self.outcome.done.push(id);
+        self.outcome.sessions.extend(change);
         self.due = self.due.or(Some(self.recorded + RECORD_AFTER));
     }
 
     /// It is recorded soon: until then it would be reported again.
-    pub(super) fn dead(&mut self, failure: Failure) {
+    pub(super) fn dead(&mut self, failure: Failure, change: Option<SessionChange>) {
         self.outcome.dead.push(failure);
+        self.outcome.sessions.extend(change);
         self.due = Some(Instant::now());
     }
 

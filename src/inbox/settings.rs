@@ -1,23 +1,25 @@
 //! What an inbox can be set to. The settings hold for all clones.
 
 use std::{
-    sync::atomic::{AtomicU8, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
 
-use super::{Inbox, OrderKey};
+use super::{Inbox, OrderKey, lane::Keep};
 
 #[derive(Debug)]
 pub(super) struct Settings {
     horizon_ms: AtomicU64,
     retention_ms: AtomicU64,
     archive_ms: AtomicU64,
+    sessions_ms: AtomicU64,
+    message_texts: AtomicBool,
     backlog_bytes: AtomicU64,
     order: AtomicU8,
 }
 
-/// Of [`Settings::archive_ms`]: delivered events are deleted.
-const NO_ARCHIVE: u64 = u64::MAX;
+/// Of [`Settings::archive_ms`] and [`Settings::sessions_ms`]: there is none.
+const NONE: u64 = u64::MAX;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
@@ -26,7 +28,9 @@ impl Default for Settings {
         Self {
             horizon_ms: AtomicU64::new(DAY),
             retention_ms: AtomicU64::new(30 * DAY),
-            archive_ms: AtomicU64::new(NO_ARCHIVE),
+            archive_ms: AtomicU64::new(NONE),
+            sessions_ms: AtomicU64::new(NONE),
+            message_texts: AtomicBool::new(false),
             backlog_bytes: AtomicU64::new(8 * 1024 * 1024 * 1024),
             order: AtomicU8::new(0),
         }
@@ -44,7 +48,17 @@ impl Settings {
 
     pub(super) fn archive(&self) -> Option<Duration> {
         let millis = self.archive_ms.load(Ordering::Relaxed);
-        (millis != NO_ARCHIVE).then(|| Duration::from_millis(millis))
+        (millis != NONE).then(|| Duration::from_millis(millis))
+    }
+
+    /// For how long sessions are kept.
+    pub(super) fn sessions(&self) -> Option<Duration> {
+        let millis = self.sessions_ms.load(Ordering::Relaxed);
+        (millis != NONE).then(|| Duration::from_millis(millis))
+    }
+
+    pub(super) fn keep(&self) -> Option<Keep> {
+        self.sessions().map(|_| Keep { texts: self.message_texts.load(Ordering::Relaxed) })
     }
 
     pub(super) fn backlog_limit(&self) -> u64 {
@@ -82,7 +96,29 @@ impl Inbox {
     /// they are deleted when they are delivered. Set it before [`deliver_to`](Self::deliver_to), and in every process.
     #[must_use]
     pub fn archive(self, age: Duration) -> Self {
-        self.shared.settings.archive_ms.store(millis(age).min(NO_ARCHIVE - 1), Ordering::Relaxed);
+        self.shared.settings.archive_ms.store(millis(age).min(NONE - 1), Ordering::Relaxed);
+        self
+    }
+
+    /// Keeps sessions and their messages for this long after their last change, in the tables `desk_session` and `desk_message`
+    /// of the inbox's SQLite file or PostgreSQL schema, for tools that evaluate them and for [`sessions`](Self::sessions). The
+    /// page [`sessions`](crate::guide::sessions) of the guide has the columns. Default: they are not kept. Set it before
+    /// [`deliver_to`](Self::deliver_to), and in every process.
+    ///
+    /// A session's row changes in the transaction that records its event as done, so each event counts exactly once, whatever
+    /// crashes. An event that becomes a dead letter counts, too: it has happened.
+    ///
+    /// [`forget_user`](Self::forget_user) and [`forget_session`](Self::forget_session) delete from these tables as well.
+    #[must_use]
+    pub fn keep_sessions(self, age: Duration) -> Self {
+        self.shared.settings.sessions_ms.store(millis(age).min(NONE - 1), Ordering::Relaxed);
+        self
+    }
+
+    /// Keeps also what messages say, in the column `text` of `desk_message`. Default: `text` is null.
+    #[must_use]
+    pub fn keep_message_texts(self) -> Self {
+        self.shared.settings.message_texts.store(true, Ordering::Relaxed);
         self
     }
 

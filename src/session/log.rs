@@ -171,6 +171,13 @@ impl SessionLog {
         self.is_exact
     }
 
+    /// After some of its events were lost.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn inexact(mut self) -> Self {
+        self.is_exact = false;
+        self
+    }
+
     /// Events mostly come in their order, so the end is tried first.
     fn place(&self, entry: Entry) -> Result<usize, usize> {
         match self.events.last() {

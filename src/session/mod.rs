@@ -66,6 +66,8 @@ mod record;
 
 mod board;
 
+#[cfg(feature = "inbox")]
+pub(crate) use self::entry::is_control;
 pub use self::{
     board::{AgentLoad, Alarm, Board, LastHour, Quantiles, Served, View, Waiting},
     figures::{End, Messages, Session},

@@ -32,6 +32,7 @@ pub(super) enum Command {
     Erase(Filter),
     Replay(Filter),
     PurgeArchive(Duration),
+    PurgeSessions(Duration),
 }
 
 /// What is known of [`Stats`] in another process.
@@ -122,6 +123,7 @@ impl Owner {
             Command::Erase(filter) => json!(self.erase(&filter).await?),
             Command::Replay(filter) => json!(self.replay(&filter).await?),
             Command::PurgeArchive(age) => json!(self.purge_archive(age).await?),
+            Command::PurgeSessions(age) => json!(self.purge_sessions(age).await?),
         })
     }
 }

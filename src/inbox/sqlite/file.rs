@@ -21,7 +21,8 @@ const APPLICATION: i32 = i32::from_be_bytes(*b"desk");
 pub(super) const VERSION: usize = UPGRADES.len();
 
 /// What makes version n + 1 out of version n; a new file is version 0.
-const UPGRADES: [&str; 2] = [include_str!("schema.sql"), include_str!("upgrade-2.sql")];
+const UPGRADES: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("upgrade-2.sql"), include_str!("upgrade-3.sql")];
 
 /// SQLite can damage a file that two connections write and checkpoint at once in versions before this (its release notes on
 /// the WAL-reset bug).

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{millis, rows::Stored};
+use super::{millis, rows::Stored, sessions};
 use crate::inbox::store::{Failure, Outcome};
 
 /// What else there may be of an event, which is seldom.
@@ -34,23 +34,33 @@ pub(super) fn record(
 ) -> rusqlite::Result<Recorded> {
     let damaged = |id: i64| damaged.iter().find(|row| row.id == id);
     let mut recorded = Recorded::default();
+    // Of an event that was taken away meanwhile, as by an operator, nothing is kept.
+    let mut gone = Vec::new();
     for id in &outcome.done {
         let archive = outcome.archive || (traces.receipts && is_done(file, *id)? == Some(true));
         match damaged(*id) {
-            Some(row) => mark(file, row.id, traces)?,
-            None => done(file, *id, archive, traces)?,
+            Some(row) => {
+                mark(file, row.id, traces)?;
+                gone.push(*id);
+            }
+            None if done(file, *id, archive, traces)? => gone.push(*id),
+            None => {}
         }
     }
     for Failure { id, attempts, error } in &outcome.dead {
         if let Some(row) = damaged(*id) {
             bury_damaged(file, row, *attempts, error, traces)?;
             recorded.buried += 1;
+            gone.push(*id);
         } else if settle(file, *id, traces)? {
             recorded.done_before.push(*id);
         } else if bury(file, *id, *attempts, error, traces)? {
             recorded.buried += 1;
+            gone.push(*id);
         }
     }
+    let changes: Vec<_> = outcome.sessions.iter().filter(|change| gone.contains(&change.id)).collect();
+    sessions::add(file, &changes)?;
     if let Some((Failure { id, attempts, error }, after)) = &outcome.retry {
         if settle(file, *id, traces)? {
             recorded.done_before.push(*id);
@@ -90,7 +100,8 @@ pub(super) fn is_done(file: &Connection, id: i64) -> rusqlite::Result<Option<boo
     recorded.query_row([id], |row| row.get(0)).optional()
 }
 
-fn done(file: &Connection, id: i64, archive: bool, traces: Traces) -> rusqlite::Result<()> {
+/// `false`: it is not there any more.
+fn done(file: &Connection, id: i64, archive: bool, traces: Traces) -> rusqlite::Result<bool> {
     if archive {
         let mut keep = file.prepare_cached(
             "INSERT OR REPLACE INTO archive (id, lane, stored, delivered, json) \
@@ -98,7 +109,7 @@ fn done(file: &Connection, id: i64, archive: bool, traces: Traces) -> rusqlite::
         )?;
         keep.execute(params![id, millis(SystemTime::now())])?;
     }
-    take_away(file, id, traces).map(drop)
+    take_away(file, id, traces)
 }
 
 /// `false`: it is not there any more.

@@ -34,6 +34,8 @@ mod finish;
 
 mod forget;
 
+mod sessions;
+
 mod sweep;
 
 mod owner;

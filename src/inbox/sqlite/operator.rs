@@ -17,14 +17,15 @@ use super::{
     lock, memory,
     owner::{Owner, page},
     rows::{Stored, Table},
+    sessions,
     slots::Slots,
     thread::{Thread, Work},
 };
 use crate::inbox::{
     InboxError,
     store::{
-        Appended, Archived, Claim, DeadLetter, Filter, Finished, Lane, LaneKey, NewEvent, Outcome, Pending,
-        Renewed, Stats, Store,
+        Appended, Archived, Claim, DeadLetter, Filter, Finished, KeptSession, Lane, LaneKey, NewEvent,
+        Outcome, Pending, Renewed, SessionFilter, Stats, Store,
     },
 };
 
@@ -240,5 +241,13 @@ impl Store for Operator {
 
     async fn purge_archive(&self, age: Duration) -> Result<u64, InboxError> {
         self.ask(&Command::PurgeArchive(age)).await
+    }
+
+    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<KeptSession>, InboxError> {
+        sessions::page(&self.thread, filter).await
+    }
+
+    async fn purge_sessions(&self, age: Duration) -> Result<u64, InboxError> {
+        self.ask(&Command::PurgeSessions(age)).await
     }
 }

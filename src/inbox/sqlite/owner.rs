@@ -19,15 +19,15 @@ use super::{
     millis,
     queue::Entry,
     rows::{self, Part, Stored, Table},
-    sweep,
+    sessions, sweep,
     thread::{Thread, Work},
     time,
 };
 use crate::inbox::{
     InboxError,
     store::{
-        Appended, Archived, Claim, DeadLetter, Failure, Filter, Finished, Lane, LaneKey, NewEvent, Outcome,
-        Pending, Receipt, ReceiptValue, Renewed, Stats, Store, Waiting,
+        Appended, Archived, Claim, DeadLetter, Failure, Filter, Finished, KeptSession, Lane, LaneKey,
+        NewEvent, Outcome, Pending, Receipt, ReceiptValue, Renewed, SessionFilter, Stats, Store, Waiting,
     },
 };
 
@@ -513,6 +513,9 @@ impl Store for Owner {
         let letters = letters.await?;
         let archived =
             self.sweep(Table::Archive, filter, Change::Erase, sweep::erase_archived, |_, _| ()).await?;
+        if let Some(subject) = filter.subject() {
+            self.erase_sessions(subject).await?;
+        }
         // It is in the log still. If a reader is in the way, that is done later.
         self.thread.run(|disk| Ok(disk.log.empty(&mut disk.connection))).await?;
         Ok(events + letters + archived)
@@ -531,5 +534,13 @@ impl Store for Owner {
         let delete = "DELETE FROM archive \
                       WHERE id IN (SELECT id FROM archive WHERE delivered <= ?1 ORDER BY delivered LIMIT ?2)";
         self.purge_table(delete, age, |_, _| ()).await
+    }
+
+    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<KeptSession>, InboxError> {
+        sessions::page(&self.thread, filter).await
+    }
+
+    async fn purge_sessions(&self, age: Duration) -> Result<u64, InboxError> {
+        self.purge_kept_sessions(age).await
     }
 }

@@ -130,6 +130,19 @@ impl Filter {
         self.session.is_some() || self.user.is_some() || self.name.is_some()
     }
 
+    /// The app, and the user or session, of a filter that is about nothing else.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        let is_narrower =
+            self.name.is_some() || self.error.is_some() || self.since.is_some() || self.until.is_some();
+        match (self.app, self.session.as_deref(), self.user.as_deref()) {
+            _ if is_narrower => None,
+            (Some(app), Some(session), None) => Some(Subject::Session(app, session)),
+            (Some(app), None, Some(user)) => Some(Subject::User(app, user)),
+            _ => None,
+        }
+    }
+
     /// The condition of [`stored_since`](Self::stored_since).
     #[must_use]
     pub fn since(&self) -> Option<SystemTime> {
@@ -141,6 +154,16 @@ impl Filter {
     pub fn until(&self) -> Option<SystemTime> {
         self.until
     }
+}
+
+/// All that is stored of a user or of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // engines match it
+pub enum Subject<'a> {
+    /// `SdkAppid` and `ClientUserId`.
+    User(u64, &'a str),
+    /// `SdkAppid` and `SessionId`.
+    Session(u64, &'a str),
 }
 
 /// Whether JSON writes it otherwise than it is.

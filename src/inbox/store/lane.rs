@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::LaneKey;
+use super::{LaneKey, SessionChange};
 
 /// The right to deliver a lane's events until the lease ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,11 +109,22 @@ pub struct Outcome {
     pub retry: Option<(Failure, Duration)>,
     /// Whether the lane is given back, or goes on to be held.
     pub release: bool,
+    /// What the delivered events and those that are given up add to the kept sessions, if [sessions are
+    /// kept](crate::inbox::Inbox::keep_sessions). To be written in the transaction that takes the events away.
+    pub sessions: Vec<SessionChange>,
 }
 
 impl Outcome {
     pub(crate) fn of(claim: Claim, archive: bool) -> Self {
-        Self { claim, done: Vec::new(), archive, dead: Vec::new(), retry: None, release: false }
+        Self {
+            claim,
+            done: Vec::new(),
+            archive,
+            dead: Vec::new(),
+            retry: None,
+            release: false,
+            sessions: Vec::new(),
+        }
     }
 }
 

@@ -26,16 +26,21 @@ mod records;
 
 mod receipt;
 
+mod sessions;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) use self::sessions::session_key;
 pub use self::{
     arrival::{Appended, LaneKey, NewEvent, RequestKey},
-    filter::Filter,
+    filter::{Filter, Subject},
     lane::{Claim, Failure, Finished, Lane, Outcome, Renewed, Waiting},
     receipt::{Receipt, ReceiptValue},
     records::{Archived, DeadLetter, Pending, Stats},
+    sessions::{KeptMessage, KeptSession, SessionChange, SessionFilter},
 };
 use super::InboxError;
 
@@ -236,7 +241,8 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Deletes all waiting events, dead letters and archived events that match `filter`, some at a time, so that nothing of
-    /// them can be read in the engine's files, and returns how many.
+    /// them can be read in the engine's files, and returns how many. If `filter` is about a [person or a
+    /// session](Filter::subject), their kept sessions and messages go, too.
     ///
     /// # Errors
     ///
@@ -275,6 +281,27 @@ pub trait Store: Send + Sync + 'static {
     async fn purge_archive(&self, age: Duration) -> Result<u64, InboxError> {
         let _ = age;
         unsupported("purge_archive")
+    }
+
+    /// Returns the kept sessions that match `filter`, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<KeptSession>, InboxError> {
+        let _ = filter;
+        unsupported("sessions")
+    }
+
+    /// Deletes kept sessions that were changed last longer than `age` ago, and their messages, some at a time, and returns how
+    /// many sessions.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    async fn purge_sessions(&self, age: Duration) -> Result<u64, InboxError> {
+        let _ = age;
+        unsupported("purge_sessions")
     }
 }
 
