@@ -46,6 +46,8 @@ mod deliveries;
 
 mod wrapped;
 
+mod sessions;
+
 mod process;
 
 mod crashes;

@@ -54,12 +54,26 @@ enum Kind {
     Passing,
     /// A lock was held for too long.
     Locked,
+    /// What was read before has changed since.
+    Changed,
+    /// The database's encoding lacks a character.
+    Untranslatable,
     Lasting,
 }
 
 impl Failure {
     fn lasting(text: &str) -> Self {
         Self { error: InboxError::new(text), kind: Kind::Lasting }
+    }
+
+    /// Whether a statement has found what was read before to have changed.
+    pub(super) fn is_changed(&self) -> bool {
+        self.kind == Kind::Changed
+    }
+
+    /// Whether a text has a character that the database's encoding lacks.
+    pub(super) fn is_untranslatable(&self) -> bool {
+        self.kind == Kind::Untranslatable
     }
 
     /// Whether a lock was held for longer than the connection's `lock_timeout`.
@@ -82,6 +96,9 @@ impl From<Error> for Failure {
             None => Kind::Passing,
             Some(code) if again.contains(&code) => Kind::Passing,
             Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Kind::Locked,
+            // Statements that look for changes raise it.
+            Some(code) if *code == SqlState::INVALID_TEXT_REPRESENTATION => Kind::Changed,
+            Some(code) if *code == SqlState::UNTRANSLATABLE_CHARACTER => Kind::Untranslatable,
             Some(_) => Kind::Lasting,
         };
         Self { error: InboxError::caused("PostgreSQL could not do it", &error), kind }

@@ -17,6 +17,8 @@ mod schema;
 
 mod session;
 
+mod sessions;
+
 mod sql;
 
 mod tls;
@@ -25,7 +27,10 @@ mod url;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -38,13 +43,15 @@ use self::{
     crashes::{Crashes, EXCUSE, MARK, Mark, STRIKE, TAKE_BACK},
     link::{Ending, Link, Step},
     operations::Change,
+    sessions::Written,
     url::Target,
 };
 use super::{
     InboxError,
     store::{
         Appended, Archived, CLAIM_BYTES, Claim, DeadLetter, EVENTS_AT_ONCE, Failure, Filter, Finished,
-        LANE_BYTES, Lane, LaneKey, NewEvent, Outcome, Pending, Receipt, Renewed, Stats, Store, Waiting,
+        KeptSession, LANE_BYTES, Lane, LaneKey, NewEvent, Outcome, Pending, Receipt, Renewed, SessionFilter,
+        Stats, Store, Waiting,
     },
 };
 
@@ -58,6 +65,9 @@ const BY_INDEX: &str = "SET enable_seqscan TO off; SET enable_mergejoin TO off; 
 /// Whoever has made asynchronous commits the default did not have acknowledgements in mind.
 const NEVER_OFF: &str = "SELECT set_config('synchronous_commit', 'on', false) \
                          WHERE current_setting('synchronous_commit') = 'off'";
+
+/// How often a record may find that something has changed.
+const CHANGES: u32 = 20;
 
 /// For the settings of [`Link`]s. What holds a row for longer than this is busy: it is asked again later.
 const SHORT_WAITS: &str = "SET lock_timeout TO '250ms'";
@@ -75,6 +85,8 @@ pub(super) struct Postgres {
     leases: Link,
     operations: Link,
     crashes: Crashes,
+    /// The database's encoding is not UTF-8.
+    ascii_only: AtomicBool,
 }
 
 impl Postgres {
@@ -110,6 +122,7 @@ impl Postgres {
             leases: link(&[MAY_BE_LOST, SHORT_WAITS], None),
             operations: link(&[], Some(&notice)),
             crashes: Crashes::new(),
+            ascii_only: AtomicBool::new(false),
         })
     }
 
@@ -169,8 +182,26 @@ impl Postgres {
         Ok(())
     }
 
-    /// Records outcomes in one transaction, and returns the claims that are held.
+    /// Records outcomes in one transaction, and returns the claims that are held. If a session or an event was changed
+    /// meanwhile it begins anew.
     async fn record(&self, outcomes: &[Outcome]) -> Result<HashSet<Claim>, link::Failure> {
+        let mut changed = 0;
+        loop {
+            let written = self.merge_sessions(outcomes).await?;
+            match self.record_with(outcomes, written.as_ref()).await {
+                Err(failure) if failure.is_changed() && changed < CHANGES => changed += 1,
+                Err(failure)
+                    if failure.is_untranslatable() && !self.ascii_only.swap(true, Ordering::Relaxed) => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn record_with(
+        &self,
+        outcomes: &[Outcome],
+        written: Option<&Written>,
+    ) -> Result<HashSet<Claim>, link::Failure> {
         let mut claims: Vec<Claim> = outcomes.iter().map(|outcome| outcome.claim).collect();
         claims.sort_unstable_by_key(|claim| claim.lane);
         let lanes: Vec<&[u8]> = claims.iter().map(|claim| &claim.lane.0[..]).collect();
@@ -194,8 +225,14 @@ impl Postgres {
         });
         let (dead_ids, dead_attempts, dead_errors) = dead.failures();
         let (failed_ids, failed_attempts, failed_errors) = failed.failures();
-        let steps: [Step<'_>; 6] = [
+        let nothing = Written::default();
+        let Written { events, sessions, messages } = written.unwrap_or(&nothing);
+        let [still_there, write_sessions, write_messages] = sessions::STATEMENTS;
+        let steps: [Step<'_>; 9] = [
             (HOLD, &[&lanes, &epochs]),
+            (still_there, &[&events.ids, &events.lanes, &events.epochs]),
+            (write_sessions, &[sessions]),
+            (write_messages, &[messages]),
             (DELETE, &[&done.lanes, &done.epochs, &done.items]),
             (ARCHIVE, &[&kept.lanes, &kept.epochs, &kept.items]),
             (BURY, &[&dead.lanes, &dead.epochs, &dead_ids, &dead_attempts, &dead_errors]),
@@ -207,6 +244,9 @@ impl Postgres {
         ];
         let is_needed = [
             true,
+            written.is_some(),
+            written.is_some(),
+            written.is_some(),
             !done.items.is_empty(),
             !kept.items.is_empty(),
             !dead_ids.is_empty(),
@@ -445,6 +485,9 @@ impl Store for Postgres {
         for table in [&operations::EVENTS, &operations::DEAD_LETTERS, &operations::ARCHIVE] {
             erased += self.change_all(table, filter, Change::Delete).await?;
         }
+        if let Some(subject) = filter.subject() {
+            self.erase_sessions(subject).await?;
+        }
         Ok(erased)
     }
 
@@ -458,6 +501,14 @@ impl Store for Postgres {
 
     async fn purge_archive(&self, age: Duration) -> Result<u64, InboxError> {
         self.purge_some(operations::PURGE_ARCHIVE, age).await
+    }
+
+    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<KeptSession>, InboxError> {
+        self.kept_sessions(filter).await
+    }
+
+    async fn purge_sessions(&self, age: Duration) -> Result<u64, InboxError> {
+        self.purge_kept_sessions(age).await
     }
 }
 

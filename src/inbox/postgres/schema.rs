@@ -6,8 +6,12 @@ use super::owners;
 use crate::inbox::InboxError;
 
 /// What makes version n + 1 out of version n; a new schema is version 0.
-const UPGRADES: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("upgrade-2.sql"), include_str!("upgrade-3.sql")];
+const UPGRADES: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("upgrade-2.sql"),
+    include_str!("upgrade-3.sql"),
+    include_str!("upgrade-4.sql"),
+];
 
 /// How often another process may get ahead of this one in making the schema.
 const TRIES: u32 = 5;
