@@ -44,8 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     metrics::set_global_recorder(metrics.clone()).map_err(|_| "there is a recorder of metrics already")?;
 
     let place = variable("DESK_INBOX")?.unwrap_or_else(|| "desk.db".to_owned());
-    let inbox =
-        open(&place).await.map_err(|error| format!("DESK_INBOX: {error}"))?.keep_sessions(KEPT);
+    let inbox = open(&place).await.map_err(|error| format!("DESK_INBOX: {error}"))?.keep_sessions(KEPT);
     let board = Arc::new(Board::new());
     restore(&board, &inbox).await?;
     let workers = inbox.deliver_to(Arc::clone(&board).around(settings.handler)).start();

@@ -8,6 +8,7 @@
 //! * [`production`]: run the inbox with PostgreSQL, systemd and containers, and restart it.
 //! * [`tokens`]: change the token without a gap.
 //! * [`proxies`]: configure TLS and nginx.
+//! * [`sessions`]: waiting, first answer, handling and rating of sessions, live and in tables.
 //! * [`watching`]: logs, spans, metrics, and alerts.
 //! * [`troubleshooting`]: causes and remedies by `ErrorCode`.
 //! * [`capturing`]: report a real delivery without personal data.
@@ -24,6 +25,7 @@ macro_rules! page {
         /// [`production`]: crate::guide::production
         /// [`tokens`]: crate::guide::tokens
         /// [`proxies`]: crate::guide::proxies
+        /// [`sessions`]: crate::guide::sessions
         /// [`watching`]: crate::guide::watching
         /// [`troubleshooting`]: crate::guide::troubleshooting
         /// [`capturing`]: crate::guide::capturing
@@ -41,6 +43,7 @@ page!(testing);
 page!(production);
 page!(tokens);
 page!(proxies);
+page!(sessions);
 // Its code needs a subscriber and an exporter: the package in `examples/watched` tests it.
 #[cfg(not(doctest))]
 page!(watching);

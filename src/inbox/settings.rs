@@ -102,7 +102,7 @@ impl Inbox {
 
     /// Keeps sessions and their messages for this long after their last change, in the tables `desk_session` and `desk_message`
     /// of the inbox's SQLite file or PostgreSQL schema, for tools that evaluate them and for [`sessions`](Self::sessions). The
-    /// page [`sessions`](crate::guide::sessions) of the guide has the columns. Default: they are not kept. Set it before
+    /// page *sessions* of the guide has the columns. Default: they are not kept. Set it before
     /// [`deliver_to`](Self::deliver_to), and in every process.
     ///
     /// A session's row changes in the transaction that records its event as done, so each event counts exactly once, whatever

@@ -48,6 +48,8 @@ mod wrapped;
 
 mod sessions;
 
+mod dashboard;
+
 mod process;
 
 mod crashes;

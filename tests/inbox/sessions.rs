@@ -109,7 +109,7 @@ async fn kept_sessions_are_the_fold_of_their_events(place: Place) {
 async fn an_event_that_is_given_up_counts_and_counts_once(place: Place) {
     let inbox = open(&place).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::FailPermanently);
+    recorder.set_behaviour(Behaviour::FailPermanently);
     let events: Vec<Event> = Scenario::new("s").into_iter().map(|event| event.build()).collect();
     let workers = deliver(&inbox, &recorder);
     for event in &events {
@@ -118,7 +118,7 @@ async fn an_event_that_is_given_up_counts_and_counts_once(place: Place) {
     let stats = idle(&inbox).await;
     assert_eq!(stats.dead, events.len() as u64);
     assert_eq!(kept(&inbox).await, expected(&events), "{}", place.name());
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     inbox.requeue_all(&tencent_desk_webhook::inbox::Filter::all()).await.unwrap();
     idle(&inbox).await;
     assert_eq!(kept(&inbox).await, expected(&events), "{}", place.name());
@@ -154,12 +154,12 @@ async fn what_is_forgotten_is_gone_from_all_tables(place: Place) {
 async fn a_handler_that_runs_while_its_user_is_forgotten_brings_nothing_back(place: Place) {
     let inbox = open(&place).await;
     let recorder = Recorder::default();
-    recorder.will(Behaviour::Stall);
+    recorder.set_behaviour(Behaviour::Stall);
     let workers = deliver(&inbox, &recorder);
     accept(&inbox, &testing::event("SessionBegin").session("s").user("ann").build()).await;
     recorder.called(1).await;
     inbox.forget_user(testing::APP, "ann").await.unwrap();
-    recorder.will(Behaviour::Succeed);
+    recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();
     accept(&inbox, &testing::event("SessionBegin").session("t").user("bob").build()).await;
     until("the other session is kept", async || !kept(&inbox).await.is_empty()).await;
@@ -339,7 +339,7 @@ async fn a_log_that_cannot_be_read_begins_anew_and_says_so() {
 const SESSIONS: usize = 40;
 const KILLS: usize = 25;
 
-async fn send(port: u16, event: &Event, request: usize) -> bool {
+pub(crate) async fn send(port: u16, event: &Event, request: usize) -> bool {
     let body = event.raw();
     let app = testing::APP;
     let request = format!(
@@ -350,7 +350,7 @@ async fn send(port: u16, event: &Event, request: usize) -> bool {
     exchange(port, &request).await.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-async fn exchange(port: u16, request: &str) -> Option<String> {
+pub(crate) async fn exchange(port: u16, request: &str) -> Option<String> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     stream.write_all(request.as_bytes()).await.ok()?;
@@ -359,7 +359,7 @@ async fn exchange(port: u16, request: &str) -> Option<String> {
     Some(answer)
 }
 
-async fn get(port: u16, path: &str) -> (u16, Value) {
+pub(crate) async fn get(port: u16, path: &str) -> (u16, Value) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: desk.test\r\nConnection: close\r\n\r\n");
     let answer = exchange(port, &request).await.unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();

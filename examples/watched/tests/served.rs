@@ -72,7 +72,9 @@ async fn every_metric_of_the_guide_is_served_and_no_other() {
     assert!(request(port, "GET /desk/callback", "").await.starts_with("HTTP/1.1 405"));
 
     let page = include_str!("../../../docs/watching.md");
-    let documented: Vec<_> = page.lines().filter_map(Documented::of).collect();
+    let mut documented: Vec<_> = page.lines().filter_map(Documented::of).collect();
+    // A board has these; `tests/inbox/dashboard.rs` looks for them.
+    documented.retain(|metric| !metric.name.starts_with("desk_sessions_"));
     assert!(documented.len() > 10, "the page's table is read");
     let mut text = String::new();
     let all_served = async {
