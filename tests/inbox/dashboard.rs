@@ -37,7 +37,6 @@ async fn the_dashboard_serves_what_the_guide_lists() {
     };
     let process = start().await;
     let now = std::time::SystemTime::now();
-    let mut sent = 0;
     // The sessions end now, so that the last hour has them.
     let scenarios = [Scenario::new("rated"), Scenario::no_agent_online("none"), Scenario::left_queue("left")];
     let mut events: Vec<EventFixture> = scenarios.into_iter().flatten().collect();
@@ -45,11 +44,10 @@ async fn the_dashboard_serves_what_the_guide_lists() {
     events.push(testing::event("TransferToHumanSuccess").session("served"));
     let latest = events.iter().map(|event| event.json()["EventTime"].as_u64().unwrap()).max().unwrap();
     let shift = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64 - latest;
-    for event in &events {
+    for (number, event) in events.iter().enumerate() {
         let time = event.json()["EventTime"].as_u64().unwrap() + shift;
         let event = event.clone().field("EventTime", time).build();
-        assert!(send(port, &event, sent).await);
-        sent += 1;
+        assert!(send(port, &event, number).await);
     }
     assert!(
         exchange(port, "GET /desk/callback HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").await.is_some()
