@@ -1,10 +1,9 @@
 //! Passes deliveries on.
 
 use serde_json::json;
-use tencent_desk_webhook::Event;
 
 use crate::{
-    again,
+    again::Original,
     cli::Common,
     client::{Answer, Client},
     failure::Failure,
@@ -28,14 +27,15 @@ impl Forward {
         Ok(Self { client: Client::new(&target)?, target, token, output: *output })
     }
 
-    pub(crate) async fn pass_on(&self, event: &Event) {
-        let answer = match again::request(event, None, self.token.as_deref(), &self.target) {
+    /// `name` is the event's or the command's, `of` is the session or user that it belongs to.
+    pub(crate) async fn pass_on(&self, original: Original<'_>, name: &str, of: &str) {
+        let answer = match original.to(&self.target, None, self.token.as_deref()) {
             Ok(request) => self.client.send(request).await.map_err(|lost| lost.to_string()),
             Err(failure) => Err(failure.text().to_owned()),
         };
         if self.output.json {
             self.output.value(&json!({"forwarded": {
-                "SessionId": event.session_id, "Event": event.name.as_str(), "to": self.target.place(),
+                "name": name, "of": of, "to": self.target.place(),
                 "status": answer.as_ref().ok().map(|answer| answer.status.as_u16()),
                 "ErrorCode": answer.as_ref().ok().and_then(Answer::error_code), "error": answer.as_ref().err(),
             }}));
@@ -54,9 +54,9 @@ impl Forward {
             }
             Err(error) => (Colour::Red, format!("not answered: {error}")),
         };
-        let session = printable(&shortened(&event.session_id, 40));
+        let of = printable(&shortened(of, 40));
         let what = self.output.paint(colour, &printable(&what));
-        let name = printable(event.name.as_str());
-        self.output.line(&format!("  {name} of {session} forwarded to {}: {what}", self.target.place()));
+        let name = printable(name);
+        self.output.line(&format!("  {name} of {of} forwarded to {}: {what}", self.target.place()));
     }
 }

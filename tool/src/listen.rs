@@ -33,6 +33,7 @@ use tokio::{
 };
 
 use crate::{
+    asked::Asked,
     cli::Common,
     describe,
     failure::{Failure, exit},
@@ -77,15 +78,17 @@ pub(crate) async fn run(common: &Common, args: ListenArgs, output: &Output) -> R
     let mut stop = std::pin::pin!(stop::signal()?);
     let verifier = verifier(common, &args, output)?;
     let counts = Arc::new(Counts::default());
+    let forward = args.forward.map(|target| Forward::new(target, common, output)).transpose()?.map(Arc::new);
     let printer = Printer {
         output: *output,
         recorder: args.record.as_deref().map(Recorder::open).transpose()?,
-        forward: args.forward.map(|target| Forward::new(target, common, output)).transpose()?,
+        forward: forward.clone(),
         page: args.page.then(Page::new),
         counts: Arc::clone(&counts),
     };
     let report = report_refusals(*output, Arc::clone(&counts), printer.page.clone());
-    let webhook = Webhook::new(verifier, printer).on_refusal(report);
+    let webhook =
+        Webhook::new(verifier, printer).on_refusal(report).responder(Asked { output: *output, forward });
     let address = SocketAddr::new(args.host, args.port);
     let cannot = |error: io::Error| Failure::Failed(format!("cannot listen on {address}: {error}"));
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
@@ -122,7 +125,8 @@ fn verifier(common: &Common, args: &ListenArgs, output: &Output) -> Result<Verif
         return Err(Failure::Usage(text.to_owned()));
     }
     output.warn("there is no token, so no signature is checked");
-    Ok(Verifier::dangerous_unsigned(app))
+    // They are printed, and no decision is made.
+    Ok(Verifier::dangerous_unsigned(app).dangerous_unsigned_decisions())
 }
 
 fn is_local(host: IpAddr) -> bool {
@@ -218,7 +222,7 @@ impl Counts {
 struct Printer {
     output: Output,
     recorder: Option<Recorder>,
-    forward: Option<Forward>,
+    forward: Option<Arc<Forward>>,
     page: Option<Page>,
     counts: Arc<Counts>,
 }
@@ -243,7 +247,7 @@ impl EventHandler for Printer {
             self.output.line(&describe::line(event, &self.output));
         }
         if let Some(forward) = &self.forward {
-            forward.pass_on(event).await;
+            forward.pass_on(event.into(), event.name.as_str(), &event.session_id).await;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 mod again;
 mod age;
+mod asked;
 mod catalog;
 mod cli;
 mod client;

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    again,
+    again::Original,
     cli::Common,
     client::Client,
     failure::{Failure, exit},
@@ -212,7 +212,7 @@ impl Sending {
                 sleep_until(due).await;
             }
             let Ok(_permit) = self.permits.acquire().await else { return Ok(()) };
-            let request = again::request(&event, self.app, self.token.as_deref(), &self.target)?;
+            let request = Original::from(&event).to(&self.target, self.app, self.token.as_deref())?;
             let began = Instant::now();
             let answer = self.client.send(request).await;
             self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(&answer, began.elapsed());

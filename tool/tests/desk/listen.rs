@@ -191,6 +191,30 @@ fn deliveries_are_passed_on_signed_again() {
 }
 
 #[test]
+fn requests_for_a_decision_are_printed_and_passed_on() {
+    let target = listen(["--json"]);
+    let server = listen(["--forward", &target.url()]);
+    let ran = send(&server, ["ChatBot.OnAssignHuman", "--session", "s-1", "--json"]);
+    assert_eq!((ran.code, ran.json()["answer"]["ActionStatus"].as_str()), (0, Some("OK")));
+    assert_eq!(server.line(), "asked s-1 ChatBot.OnAssignHuman: no decision");
+    assert!(server.line().ends_with(": accepted"));
+    let asked: Value = serde_json::from_str(&target.line()).unwrap();
+    assert_eq!(asked["asked"]["CallbackCommand"], "ChatBot.OnAssignHuman");
+    assert_eq!(asked["asked"]["SessionId"], "s-1");
+    for command in
+        ["Chatbot.InterfaceInvocation", "Desk.CallbackBeforeIMContactUser", "C2C.CallbackAfterSendMsg"]
+    {
+        assert_eq!(
+            send(&server, [command, "--command", command, "--set", &format!("CallbackCommand={command}")])
+                .code,
+            0
+        );
+        assert!(server.line().ends_with(&format!("{command}: no decision")));
+        server.line();
+    }
+}
+
+#[test]
 fn answers_of_what_events_are_passed_on_to_are_reported() {
     let mut other = crate::support::example("axum");
     other.env("DESK_TOKEN", "another token");
