@@ -17,6 +17,10 @@ pub enum Category {
     Satisfaction,
     /// The session has ended.
     SessionEnd,
+    /// The status of an agent has changed.
+    AgentStatus,
+    /// The bot has taken a step of a task flow.
+    TaskFlow,
     /// An event that this version does not know.
     Unknown,
 }
@@ -28,11 +32,13 @@ labels! {
         Transfer => "transfer",
         Satisfaction => "satisfaction",
         SessionEnd => "session_end",
+        AgentStatus => "agent_status",
+        TaskFlow => "task_flow",
         Unknown => "unknown",
     }
 }
 
-/// What the name of an event says.
+/// What the name of a session event says.
 #[derive(Clone, Copy)]
 pub(super) enum Meaning {
     SessionBegin,

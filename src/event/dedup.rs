@@ -5,13 +5,16 @@ use std::{error::Error, fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
-use super::Event;
+use super::{Command, Event, EventKind};
 
 /// Identifies an event, however often it is delivered: for a unique column, or for a set of the events that were handled.
 ///
-/// It is made of the app, `SessionId`, `Event`, `EventTime`, `MsgKey` and the body, and of nothing that can change without
-/// changing the event: `RequestID` and the other parameters of the query are unsigned. 24 bytes: the event's time first, so
-/// that an index of keys grows at its end, then 128 bits of a SHA-256. Its text, also in serde, is 48 hexadecimal digits.
+/// It is made of the app, `SessionId`, `Event`, `EventTime`, `MsgKey`, the body, and the command unless it is that of session events.
+/// The key of a task flow's step is made of the app, the command, `ExecutionId` and `Seq`. `RequestID` and the other parameters of
+/// the query are not signed, so they have no part in it.
+///
+/// 24 bytes: the event's time first, so that an index of keys grows at its end, then 128 bits of a SHA-256. The key of a task flow's
+/// step has the time 0. Its text, also in serde, is 48 hexadecimal digits.
 ///
 /// ```
 /// use tencent_desk_webhook::{Event, event::DedupKey};
@@ -40,21 +43,35 @@ impl Event {
     /// Equal for repeated deliveries of this event, and different for any other event.
     #[must_use]
     pub fn dedup_key(&self) -> DedupKey {
+        let (app, command) = (self.sdk_app_id.to_be_bytes(), self.command.as_str().as_bytes());
+        if let EventKind::TaskFlow(flow) = &self.kind
+            && let (Some(execution), Some(seq)) = (&flow.execution_id, flow.seq)
+        {
+            return key(0, digest([&app[..], command, execution.as_bytes(), &seq.to_be_bytes()]));
+        }
         let millis = self.time_millis();
-        let digest = digest([
-            self.sdk_app_id.to_be_bytes().as_slice(),
+        let parts = [
+            &app[..],
             self.session_id.as_bytes(),
             self.name.as_str().as_bytes(),
             &millis.to_be_bytes(),
             self.msg_key().as_deref().unwrap_or_default().as_bytes(),
             self.raw.as_bytes(),
-        ]);
-        let mut key = [0; 24];
-        // With the sign's bit turned, bytes sort as times do.
-        key[..8].copy_from_slice(&(millis ^ i64::MIN).to_be_bytes());
-        key[8..].copy_from_slice(&digest);
-        DedupKey(key)
+        ];
+        match self.command {
+            // Inboxes have stored these keys since before there was another command.
+            Command::SessionEvent => key(millis, digest(parts)),
+            _ => key(millis, digest(parts.into_iter().chain([command]))),
+        }
     }
+}
+
+fn key(millis: i64, digest: [u8; 16]) -> DedupKey {
+    let mut key = [0; 24];
+    // With the sign's bit turned, bytes sort as times do.
+    key[..8].copy_from_slice(&(millis ^ i64::MIN).to_be_bytes());
+    key[8..].copy_from_slice(&digest);
+    DedupKey(key)
 }
 
 /// Each part goes in with its length, so that no two lists of parts are the same text.

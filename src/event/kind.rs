@@ -1,6 +1,9 @@
 //! What each category of events has of its own.
 
-use super::{Category, Element, Event, EventName, category::Meaning, element::text_of, label::labels};
+use super::{
+    AgentStatus, Category, Element, Event, EventName, TaskFlow, category::Meaning, element::text_of,
+    label::labels,
+};
 
 /// What has happened, and the fields that only its category has. Each variant has its method in
 /// [`EventHandler`](crate::EventHandler).
@@ -17,6 +20,10 @@ pub enum EventKind {
     Satisfaction(Satisfaction),
     /// The session has ended.
     SessionEnd(SessionEnd),
+    /// The status of an agent has changed.
+    AgentStatus(AgentStatus),
+    /// The bot has taken a step of a task flow.
+    TaskFlow(Box<TaskFlow>),
     /// An event that this version does not know.
     Unknown,
 }
@@ -184,8 +191,8 @@ pub struct OtherFields {
 }
 
 impl EventKind {
-    /// Takes from `fields` those that belong to the category of `name`.
-    pub(crate) fn new(name: &EventName, fields: &mut OtherFields) -> Self {
+    /// For a session event: takes from `fields` those that belong to the category of `name`.
+    pub(crate) fn of_session(name: &EventName, fields: &mut OtherFields) -> Self {
         match name.meaning() {
             Meaning::SessionBegin => Self::SessionBegin(SessionBegin {}),
             Meaning::Message(stage, sender) => Self::Message(Message {
@@ -212,6 +219,8 @@ impl EventKind {
             Self::Transfer(_) => Category::Transfer,
             Self::Satisfaction(_) => Category::Satisfaction,
             Self::SessionEnd(_) => Category::SessionEnd,
+            Self::AgentStatus(_) => Category::AgentStatus,
+            Self::TaskFlow(_) => Category::TaskFlow,
             Self::Unknown => Category::Unknown,
         }
     }

@@ -27,6 +27,12 @@ mod cloudevent;
 
 mod kind;
 
+mod command;
+
+mod agent_status;
+
+mod task_flow;
+
 mod label;
 
 mod element;
@@ -47,11 +53,15 @@ pub(crate) mod wire;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "testing")]
+pub(crate) use self::agent_status::STATUS_CHANGE;
 #[cfg(feature = "inbox")]
 pub(crate) use self::dedup::digest;
-pub(crate) use self::wire::{BYTE_ORDER_MARK, COMMAND, Fields, Origin, ParseError};
+pub(crate) use self::wire::{BYTE_ORDER_MARK, Fields, Origin, ParseError};
 pub use self::{
+    agent_status::{AgentClient, AgentState, AgentStatus},
     category::Category,
+    command::Command,
     content::{CustomElem, FaceElem, LocationElem, StreamChunk, StreamElem, TextElem},
     dedup::{DedupKey, InvalidDedupKey},
     desk::DeskMessage,
@@ -64,9 +74,10 @@ pub use self::{
     name::EventName,
     relay::{RelayElem, RelayedMessage},
     src::{Src, Visibility},
+    task_flow::TaskFlow,
 };
 
-/// Something that happened in a session.
+/// Something that happened in a session, or outside of any: see [`command`](Self::command) and [`session`](Self::session).
 ///
 /// It serialises as one JSON object with the wire's names, and comes back equal. What reads as absent is left out; the
 /// body as it came travels along as the string `Raw`.
@@ -82,7 +93,9 @@ pub struct Event {
     pub client_ip: Option<String>,
     /// `OptPlatform` of the query, such as `RESTAPI`, `Web`, `Android` or `iOS`; the vendor's pages differ in its case.
     pub platform: Option<String>,
-    /// `SessionId`.
+    /// `CallbackCommand`: the callback that it came with.
+    pub command: Command,
+    /// `SessionId`. It is empty where there is no session: see [`session`](Self::session).
     pub session_id: String,
     /// `Event`.
     pub name: EventName,
@@ -112,6 +125,23 @@ impl Event {
     #[must_use]
     pub fn raw(&self) -> &str {
         &self.raw
+    }
+
+    /// The session. Changes of an agent's status have none.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        Some(&*self.session_id).filter(|session| !session.is_empty())
+    }
+
+    /// What an event without a session is about: an agent, or an execution of a task flow.
+    #[cfg(feature = "inbox")]
+    pub(crate) fn subject(&self) -> &str {
+        let subject = match &self.kind {
+            EventKind::AgentStatus(status) => &status.agent_id,
+            EventKind::TaskFlow(flow) => &flow.execution_id,
+            _ => &None,
+        };
+        subject.as_deref().unwrap_or_default()
     }
 
     /// `EventTime` as it came: milliseconds since 1970.

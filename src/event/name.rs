@@ -1,19 +1,17 @@
 //! The names of events: one table for both directions, and for what each name says.
 
-use std::{convert::Infallible, fmt, str::FromStr};
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::{
     Category, EndReason, Sender, Stage, TransferStep,
     category::Meaning::{self, *},
+    label::text,
 };
 
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident = $wire:literal: $meaning:expr,)*) => {
         /// What has happened, by its name on the wire.
         ///
-        /// The vendor documents 17 names (product 1229, document 68989). Any other is kept as it came.
+        /// The vendor documents 17 names of session events (product 1229, document 68989). Any other is kept as it came, and so are
+        /// the names under another [command](super::Command).
         ///
         /// ```
         /// use tencent_desk_webhook::event::{Category, EventName};
@@ -33,7 +31,7 @@ macro_rules! names {
         }
 
         impl EventName {
-            /// The documented names.
+            /// The documented names of session events.
             pub fn documented() -> impl Iterator<Item = Self> {
                 [$(Self::$name),*].into_iter()
             }
@@ -111,49 +109,4 @@ impl EventName {
     }
 }
 
-/// Never fails: an unknown name is [`Other`](EventName::Other).
-impl FromStr for EventName {
-    type Err = Infallible;
-
-    fn from_str(wire: &str) -> Result<Self, Infallible> {
-        Ok(Self::from(wire))
-    }
-}
-
-impl AsRef<str> for EventName {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl PartialEq<str> for EventName {
-    fn eq(&self, wire: &str) -> bool {
-        self.as_str() == wire
-    }
-}
-
-impl PartialEq<&str> for EventName {
-    fn eq(&self, wire: &&str) -> bool {
-        self.as_str() == *wire
-    }
-}
-
-impl fmt::Display for EventName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// As the name on the wire.
-impl Serialize for EventName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// From the name on the wire.
-impl<'de> Deserialize<'de> for EventName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|wire| Self::from(&*wire))
-    }
-}
+text!(EventName);

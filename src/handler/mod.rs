@@ -63,7 +63,9 @@ pub use self::{
     error::HandlerError,
     middleware::{Middleware, Next, Wrapped},
 };
-use crate::event::{Event, EventKind, Message, Satisfaction, SessionBegin, SessionEnd, Transfer};
+use crate::event::{
+    AgentStatus, Event, EventKind, Message, Satisfaction, SessionBegin, SessionEnd, TaskFlow, Transfer,
+};
 
 /// What a handler method returns. Any error becomes a [`HandlerError`] by `?`.
 pub type HandlerResult = Result<(), HandlerError>;
@@ -138,7 +140,20 @@ pub trait EventHandler: Send + Sync + 'static {
         Ok(())
     }
 
-    /// An event that this version has no name for; [`Event::raw`] has its JSON.
+    /// The status of an agent has changed. The event has no session. The default passes it to [`on_unknown`](Self::on_unknown).
+    async fn on_agent_status(&self, event: &Event, status: &AgentStatus) -> HandlerResult {
+        let _ = status;
+        self.on_unknown(event).await
+    }
+
+    /// The bot has taken a step of a task flow. The default passes it to [`on_unknown`](Self::on_unknown).
+    async fn on_task_flow(&self, event: &Event, flow: &TaskFlow) -> HandlerResult {
+        let _ = flow;
+        self.on_unknown(event).await
+    }
+
+    /// An event that this version does not know; [`Event::raw`] has its JSON. Events of categories that are newer than this method come
+    /// here as well, until the handler implements their own method.
     async fn on_unknown(&self, event: &Event) -> HandlerResult {
         let _ = event;
         Ok(())
@@ -164,6 +179,8 @@ pub async fn dispatch<H: EventHandler + ?Sized>(handler: &H, event: &Event) -> H
         EventKind::Transfer(transfer) => handler.on_transfer(event, transfer).await,
         EventKind::Satisfaction(satisfaction) => handler.on_satisfaction(event, satisfaction).await,
         EventKind::SessionEnd(end) => handler.on_session_end(event, end).await,
+        EventKind::AgentStatus(status) => handler.on_agent_status(event, status).await,
+        EventKind::TaskFlow(flow) => handler.on_task_flow(event, flow).await,
         EventKind::Unknown => handler.on_unknown(event).await,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{EventHandler, HandlerError, HandlerResult};
-use crate::event::{Event, Message, Satisfaction, SessionBegin, SessionEnd, Transfer};
+use crate::event::{AgentStatus, Event, Message, Satisfaction, SessionBegin, SessionEnd, TaskFlow, Transfer};
 
 /// Forwards every method, `on_event` included.
 macro_rules! forward {
@@ -34,6 +34,14 @@ macro_rules! forward {
 
             async fn on_session_end(&self, event: &Event, end: &SessionEnd) -> HandlerResult {
                 (**self).on_session_end(event, end).await
+            }
+
+            async fn on_agent_status(&self, event: &Event, status: &AgentStatus) -> HandlerResult {
+                (**self).on_agent_status(event, status).await
+            }
+
+            async fn on_task_flow(&self, event: &Event, flow: &TaskFlow) -> HandlerResult {
+                (**self).on_task_flow(event, flow).await
             }
 
             async fn on_unknown(&self, event: &Event) -> HandlerResult {

@@ -113,7 +113,7 @@ impl Attempt {
         span.record("attempt", number);
         span.record_text("request_id", event.request_id.as_deref());
         span.record_text("event", Some(event.name.as_str()));
-        span.record_text("session_id", Some(&event.session_id));
+        span.record_text("session_id", event.session());
         Self { number, watch: Stopwatch::start(), span }
     }
 

@@ -32,11 +32,7 @@ impl Subject<'_> {
 
 impl<'a> From<&'a Event> for Subject<'a> {
     fn from(event: &'a Event) -> Self {
-        Self {
-            app: Some(event.sdk_app_id),
-            event: Some(event.name.as_str()),
-            session_id: Some(&event.session_id),
-        }
+        Self { app: Some(event.sdk_app_id), event: Some(event.name.as_str()), session_id: event.session() }
     }
 }
 

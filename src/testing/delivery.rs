@@ -15,7 +15,7 @@ use http_body_util::Full;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Verifier, event::COMMAND};
+use crate::{Verifier, event::Command};
 
 /// The app that deliveries are for by default.
 pub const APP: u64 = 1_400_000_000;
@@ -104,7 +104,7 @@ impl Delivery {
             method: Method::POST,
             headers: HeaderMap::new(),
             app: Some(APP),
-            command: Some(COMMAND.to_owned()),
+            command: Some(Command::SessionEvent.to_string()),
             request_id: Some(format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed))),
             token: Some(TOKEN.to_owned()),
             time: NOW,

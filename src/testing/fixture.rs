@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{APP, Delivery, element};
 use crate::event::{
-    COMMAND, Event, EventKind, EventName, Fields, Origin, OtherFields, Sender, Stage, TransferStep,
+    Command, Event, EventKind, EventName, Fields, Origin, OtherFields, STATUS_CHANGE, Sender, Stage,
+    TransferStep,
 };
 
 /// The event of this name, documented or not, with the fields that it plausibly has.
@@ -25,18 +26,11 @@ use crate::event::{
 /// assert_eq!(rated.name.as_str(), "SatisfactionSelected");
 /// ```
 pub fn event(name: &str) -> EventFixture {
-    let mut fixture = EventFixture(json!({
-        "CallbackCommand": COMMAND,
-        "SessionId": "2baf4d84-beb4-4607-a1ea-6ebcaef3e0e6",
-        "Event": name,
-        "EventTime": 0,
-        "ChannelType": "SDK",
-        "ClientUserId": "your_user_id",
-        "CustomerServiceId": "@customer_service_account",
-    }))
-    .time(UNIX_EPOCH + BEGIN);
+    let mut fixture = EventFixture::of(Command::SessionEvent, name)
+        .session("2baf4d84-beb4-4607-a1ea-6ebcaef3e0e6")
+        .in_channel();
     // The library's own table says of which category an event is.
-    match EventKind::new(&EventName::from(name), &mut OtherFields::default()) {
+    match EventKind::of_session(&EventName::from(name), &mut OtherFields::default()) {
         EventKind::SessionBegin(_) => fixture = fixture.field("IsContactUser", false),
         EventKind::Message(message) => {
             if message.stage == Stage::Human {
@@ -53,17 +47,64 @@ pub fn event(name: &str) -> EventFixture {
             TransferStep::Started | TransferStep::Waiting | TransferStep::NoAgentOnline => {}
         },
         EventKind::Satisfaction(_) => fixture = fixture.agent("test@qq.com").stars(5),
-        EventKind::SessionEnd(_) | EventKind::Unknown => {}
+        _ => {}
     }
     fixture
+}
+
+/// The status of an agent has changed to `status`, such as `ready`.
+///
+/// ```
+/// use tencent_desk_webhook::{event::{AgentState, EventKind}, testing};
+///
+/// let event = testing::agent_status("rest").field("RestReason", "lunch").build();
+/// let EventKind::AgentStatus(status) = &event.kind else { panic!("{event:?}") };
+/// assert_eq!((status.state.as_ref(), event.session()), (Some(&AgentState::Rest), None));
+/// ```
+pub fn agent_status(status: &str) -> EventFixture {
+    EventFixture::of(Command::AgentStatus, STATUS_CHANGE)
+        .field("MemberId", "test@qq.com")
+        .field("Status", status)
+        .field("RestReason", "")
+        .field("ClientInfo", json!([{"ClientType": "Web", "IsConnected": true}]))
+}
+
+/// The bot has taken a step of a task flow: the `seq`th of its execution. `TaskBegin` is the only step whose name is known.
+pub fn task_flow(step: &str, seq: u64) -> EventFixture {
+    EventFixture::of(Command::TaskFlow, step)
+        .session("554d4e07-76cf-4a9c-82ad-f1878de93d13")
+        .in_channel()
+        .field("Seq", seq)
+        .field("ExecutionId", "cf634425-a0ba-49d5-b205-86ba2441de96")
+        .field("TaskId", 3474)
+        .field("TaskName", "售后咨询")
+        .field("Env", "production")
+        .field("RobotId", "@RBT#DeskDefaultRobot")
+        .field("NodeId", format!("node-{seq}"))
+        .field("NodeName", if seq == 1 { "开始" } else { "回复" })
+        .field("NextNodeId", format!("node-{}", seq.saturating_add(1)))
 }
 
 /// An event to be: its setters change single fields, [`delivery`](Self::delivery) sends it, [`build`](Self::build) types it.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
-pub struct EventFixture(Value);
+pub struct EventFixture {
+    command: Command,
+    json: Value,
+}
 
 impl EventFixture {
+    fn of(command: Command, name: &str) -> Self {
+        let json = json!({"CallbackCommand": command, "Event": name});
+        Self { command, json }.time(UNIX_EPOCH + BEGIN)
+    }
+
+    fn in_channel(self) -> Self {
+        self.field("ChannelType", "SDK")
+            .field("ClientUserId", "your_user_id")
+            .field("CustomerServiceId", "@customer_service_account")
+    }
+
     /// `SessionId`.
     pub fn session(self, session_id: &str) -> Self {
         self.field("SessionId", session_id)
@@ -112,13 +153,13 @@ impl EventFixture {
 
     /// Any field, documented or not.
     pub fn field(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0[name] = value.into();
+        self.json[name] = value.into();
         self
     }
 
     /// Leaves a field out.
     pub fn without(mut self, name: &str) -> Self {
-        if let Some(fields) = self.0.as_object_mut() {
+        if let Some(fields) = self.json.as_object_mut() {
             fields.remove(name);
         }
         self
@@ -127,24 +168,24 @@ impl EventFixture {
     /// The JSON of the body.
     #[must_use]
     pub fn json(&self) -> &Value {
-        &self.0
+        &self.json
     }
 
     /// A delivery of it.
     pub fn delivery(&self) -> Delivery {
-        Delivery::of(self.to_string())
+        Delivery::of(self.to_string()).command(self.command.as_str())
     }
 
     /// The event that a handler would get, to call its methods without a webhook.
     ///
     /// # Panics
     ///
-    /// When it lacks one of `SessionId`, `Event` and `EventTime`, or has it in a form that would be refused.
+    /// When it lacks a field that every event of its command has, or has it in a form that would be refused.
     #[must_use]
     pub fn build(&self) -> Event {
         let body = self.to_string();
         let origin = Origin { sdk_app_id: Some(APP), raw: Some(body.clone()), ..Origin::default() };
-        let event = Fields::read(&body).and_then(|fields| fields.into_event(origin));
+        let event = Fields::read(&body, Some(self.command)).and_then(|fields| fields.into_event(origin));
         event.unwrap_or_else(|error| panic!("{error}: {body}"))
     }
 }
@@ -152,7 +193,7 @@ impl EventFixture {
 /// The body.
 impl fmt::Display for EventFixture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.json.fmt(f)
     }
 }
 

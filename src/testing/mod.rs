@@ -48,6 +48,8 @@ mod elements;
 
 mod scenario;
 
+mod request;
+
 mod recorder;
 
 mod responder;
@@ -55,8 +57,9 @@ mod responder;
 pub use self::{
     delivery::{APP, Delivery, NOW, TOKEN, error_code, verifier},
     elements::{ELEMENT_TYPES, desk_message, element},
-    fixture::{EventFixture, event},
+    fixture::{EventFixture, agent_status, event, task_flow},
     recorder::{Behaviour, Call, Recorder},
+    request::{RequestFixture, assign_agent, assign_human, contact_user, invocation, request},
     responder::{Question, TestResponder},
     scenario::Scenario,
 };

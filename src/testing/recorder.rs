@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::{sync::watch, task::yield_now};
 
 use crate::{
-    event::{Event, Message, Satisfaction, SessionBegin, SessionEnd, Transfer},
+    event::{AgentStatus, Event, Message, Satisfaction, SessionBegin, SessionEnd, TaskFlow, Transfer},
     handler::{EventHandler, HandlerError, HandlerResult},
 };
 
@@ -196,6 +196,14 @@ impl EventHandler for Recorder {
 
     async fn on_session_end(&self, event: &Event, _: &SessionEnd) -> HandlerResult {
         self.record("on_session_end", event).await
+    }
+
+    async fn on_agent_status(&self, event: &Event, _: &AgentStatus) -> HandlerResult {
+        self.record("on_agent_status", event).await
+    }
+
+    async fn on_task_flow(&self, event: &Event, _: &TaskFlow) -> HandlerResult {
+        self.record("on_task_flow", event).await
     }
 
     async fn on_unknown(&self, event: &Event) -> HandlerResult {

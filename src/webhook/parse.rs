@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{decide::Question, query::Query, refusal::Refusal, verify::Trust};
 use crate::{
     decision::{Command, Request},
-    event::{BYTE_ORDER_MARK, COMMAND, Event, Fields, Origin},
+    event::{BYTE_ORDER_MARK, Command as EventCommand, Event, Fields, Origin},
 };
 
 /// What a verified request holds.
@@ -29,7 +29,7 @@ pub(super) fn parse(body: String, query: Query<'_>, trust: Trust) -> Result<Pars
     }
     let sdk_app_id = query.app.ok_or(Refusal::ForeignApp { claimed: None })?;
 
-    let fields = Fields::read(&body);
+    let fields = Fields::read(&body, claimed.and_then(EventCommand::named));
     let stated = fields.as_ref().ok().and_then(Fields::command);
     match (claimed, stated) {
         (Some(claimed), Some(stated)) if !is_same(claimed, stated) => return Err(Refusal::CommandConflict),
@@ -70,8 +70,9 @@ fn is_blank(body: &str, is_signed: bool) -> bool {
     body.is_empty() || is_signed && members.is_some_and(|members| members.trim_ascii().is_empty())
 }
 
+/// Whether its events are for the handler.
 fn is_ours(command: &str) -> bool {
-    is_same(command, COMMAND)
+    EventCommand::named(command).is_some()
 }
 
 /// Almost all come as documented.

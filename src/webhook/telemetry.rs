@@ -148,7 +148,7 @@ impl<'w> Delivery<'w> {
 
     pub(super) fn record_event(&self, event: &Event) {
         self.span.record_text("event", Some(event.name.as_str()));
-        self.span.record_text("session_id", Some(&event.session_id));
+        self.span.record_text("session_id", event.session());
     }
 
     /// Logs that a command was acknowledged and ignored, because there is no responder.

@@ -55,6 +55,8 @@ mod pages;
 #[cfg(feature = "tracing")]
 mod log;
 
+mod notifications;
+
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 mod numbers;
 

@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    convert::Infallible,
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -20,10 +19,10 @@ use super::{
     lenient::value,
     member::NameSeed,
     mend::mend,
-    object::{Object, write},
+    object::{Object, WriteMembers as _, write},
     scalar::{Flag, Id, Stars, Text},
 };
-use crate::event::{Event, EventKind, EventName, OtherFields};
+use crate::event::{Command, Event, EventKind, EventName, OtherFields, agent_status::STATUS_CHANGE};
 
 /// Makes one table the only place that knows the names of fields: how they are read, and how they are written.
 ///
@@ -43,6 +42,8 @@ macro_rules! fields {
             time: Option<i64>,
             $($field: $reader,)*
             other: OtherFields,
+            /// Of the commands that have fields of their own.
+            own: Option<EventKind>,
         }
 
         #[allow(non_camel_case_types)]
@@ -98,11 +99,22 @@ macro_rules! fields {
                 let required = |name| ParseError::MissingField { name };
                 let name = self.name.ok_or(required("Event"))?;
                 let mut other_fields = self.other;
+                let (command, kind) = match self.own {
+                    None => (Command::SessionEvent, EventKind::of_session(&name, &mut other_fields)),
+                    Some(EventKind::TaskFlow(flow)) => (Command::TaskFlow, EventKind::TaskFlow(flow)),
+                    Some(own) if name == STATUS_CHANGE => (Command::AgentStatus, own),
+                    Some(_) => (Command::AgentStatus, EventKind::Unknown),
+                };
+                let session_id = match self.session_id.0 {
+                    None if command == Command::SessionEvent => return Err(required("SessionId")),
+                    session_id => session_id.unwrap_or_default(),
+                };
                 Ok(Event {
-                    session_id: self.session_id.0.ok_or(required("SessionId"))?,
+                    command,
+                    session_id,
                     time: self.time.and_then(from_millis).ok_or(required("EventTime"))?,
                     $($field: self.$field.0,)*
-                    kind: EventKind::new(&name, &mut other_fields),
+                    kind,
                     name,
                     other_fields,
                     sdk_app_id: origin.sdk_app_id.ok_or(required("SdkAppid"))?,
@@ -115,13 +127,17 @@ macro_rules! fields {
 
             /// Writes the fields of `event` as a body has them.
             pub(super) fn write<M: SerializeMap>(event: &Event, object: &mut M) -> Result<(), M::Error> {
-                object.serialize_entry("CallbackCommand", COMMAND)?;
-                object.serialize_entry("SessionId", &event.session_id)?;
+                object.serialize_entry("CallbackCommand", event.command.as_str())?;
+                write(object, "SessionId", &event.session())?;
                 object.serialize_entry("Event", &event.name)?;
                 object.serialize_entry("EventTime", &event.time_millis())?;
                 $(write(object, $name, &event.$field)?;)*
                 $(write(object, $own_name, event.$own())?;)*
-                Ok(())
+                match &event.kind {
+                    EventKind::AgentStatus(status) => status.write_members(object),
+                    EventKind::TaskFlow(flow) => flow.write_members(object),
+                    _ => Ok(()),
+                }
             }
         }
     };
@@ -158,17 +174,59 @@ pub(crate) struct Origin {
 }
 
 impl Fields {
-    /// Reads a sender's body.
+    /// Reads a sender's body by the names that the query's command has. Without one, the body's own command counts.
     ///
     /// # Errors
     ///
     /// When it is not one JSON object.
-    pub(crate) fn read(body: &str) -> Result<Self, ParseError> {
-        Self::read_with(body, &mut ())
+    pub(crate) fn read(body: &str, command: Option<Command>) -> Result<Self, ParseError> {
+        Self::read_beside(body, command, &mut ())
     }
 
     /// Reads the fields, and those of `more` beside them.
-    pub(super) fn read_with<T>(body: &str, more: &mut T) -> Result<Self, ParseError>
+    pub(super) fn read_beside<T>(
+        body: &str,
+        command: Option<Command>,
+        more: &mut T,
+    ) -> Result<Self, ParseError>
+    where
+        T: for<'de> Object<'de>,
+    {
+        let Some(command) = command else {
+            // Almost every event is a session event.
+            let fields = Self::read_as(body, Command::SessionEvent, more)?;
+            return match fields.command().and_then(Command::named) {
+                None | Some(Command::SessionEvent) => Ok(fields),
+                Some(command) => Self::read_as(body, command, more),
+            };
+        };
+        Self::read_as(body, command, more)
+    }
+
+    fn read_as<T>(body: &str, command: Command, more: &mut T) -> Result<Self, ParseError>
+    where
+        T: for<'de> Object<'de>,
+    {
+        fn read_own<T, U>(body: &str, more: &mut T, kind: fn(U) -> EventKind) -> Result<Fields, ParseError>
+        where
+            T: for<'de> Object<'de>,
+            U: for<'de> Object<'de>,
+        {
+            let mut both = <(T, U)>::default();
+            let fields = Fields::read_with(body, &mut both)?;
+            let own = Some(kind(both.1));
+            *more = both.0;
+            Ok(Fields { own, ..fields })
+        }
+
+        match command {
+            Command::SessionEvent => Self::read_with(body, more),
+            Command::AgentStatus => read_own(body, more, EventKind::AgentStatus),
+            Command::TaskFlow => read_own(body, more, |flow| EventKind::TaskFlow(Box::new(flow))),
+        }
+    }
+
+    fn read_with<T>(body: &str, more: &mut T) -> Result<Self, ParseError>
     where
         T: for<'de> Object<'de>,
     {
@@ -257,24 +315,6 @@ enum Name<M> {
     Unknown,
 }
 
-/// No members.
-impl<'de> Object<'de> for () {
-    type Member = Infallible;
-
-    fn member(_: &str) -> Option<Infallible> {
-        None
-    }
-
-    fn read<A: MapAccess<'de>>(
-        &mut self,
-        member: Infallible,
-        _: &mut A,
-        _: &mut Budget,
-    ) -> Result<(), A::Error> {
-        match member {}
-    }
-}
-
 /// An empty text reads as absent.
 fn text<'de, A: MapAccess<'de>>(map: &mut A, budget: &mut Budget) -> Result<Option<Cow<'de, str>>, A::Error> {
     let text: Option<Cow<'de, str>> = value(map, budget)?;
@@ -283,7 +323,8 @@ fn text<'de, A: MapAccess<'de>>(map: &mut A, budget: &mut Budget) -> Result<Opti
 
 /// Allocates nothing for the command that almost every body has.
 fn command(text: Cow<'_, str>) -> Cow<'static, str> {
-    if text == COMMAND { Cow::Borrowed(COMMAND) } else { Cow::Owned(text.into_owned()) }
+    let usual = Command::SessionEvent.as_str();
+    if text == usual { Cow::Borrowed(usual) } else { Cow::Owned(text.into_owned()) }
 }
 
 fn from_millis(millis: i64) -> Option<SystemTime> {
@@ -297,9 +338,6 @@ fn without_byte_order_mark(mut body: String) -> String {
     }
     body
 }
-
-/// The callback for session events (the vendor's page on it: product 1229, document 68989).
-pub(crate) const COMMAND: &str = "Desk.SessionEventNotify";
 
 /// Some programs write it before UTF-8 text.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';

@@ -34,10 +34,10 @@ pub(super) use self::unknown::weigh;
 pub(crate) use self::{
     budget::Budget,
     error::ParseError,
-    fields::{BYTE_ORDER_MARK, COMMAND, Fields, Origin, read_object},
+    fields::{BYTE_ORDER_MARK, Fields, Origin, read_object},
     lenient::value,
     mend::mend,
-    object::{Object, deserialize, members, object, read, write},
+    object::{Object, WriteMembers, deserialize, members, object, read, write},
     scalar::{ElementId, Id, Text},
     variables::Variables,
 };

@@ -1,6 +1,6 @@
 //! Reading and writing objects by a table of their members' names.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, convert::Infallible, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -37,6 +37,50 @@ impl<'de, T: Object<'de>> Lenient<'de> for Option<T> {
     fn read<D: Deserializer<'de>>(deserializer: D, budget: &mut Budget) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ObjectVisitor { budget, null: None })
     }
+}
+
+/// No members.
+impl<'de> Object<'de> for () {
+    type Member = Infallible;
+
+    fn member(_: &str) -> Option<Infallible> {
+        None
+    }
+
+    fn read<A: MapAccess<'de>>(
+        &mut self,
+        member: Infallible,
+        _: &mut A,
+        _: &mut Budget,
+    ) -> Result<(), A::Error> {
+        match member {}
+    }
+}
+
+/// The members of both. The first one wins a name that both have.
+impl<'de, T: Object<'de>, U: Object<'de>> Object<'de> for (T, U) {
+    type Member = Either<T::Member, U::Member>;
+
+    fn member(name: &str) -> Option<Self::Member> {
+        T::member(name).map(Either::First).or_else(|| U::member(name).map(Either::Second))
+    }
+
+    fn read<A: MapAccess<'de>>(
+        &mut self,
+        member: Self::Member,
+        map: &mut A,
+        budget: &mut Budget,
+    ) -> Result<(), A::Error> {
+        match member {
+            Either::First(member) => self.0.read(member, map, budget),
+            Either::Second(member) => self.1.read(member, map, budget),
+        }
+    }
+}
+
+pub(crate) enum Either<T, U> {
+    First(T),
+    Second(U),
 }
 
 /// An object that may be absent: `null` reads as an empty one.
@@ -152,8 +196,15 @@ macro_rules! object {
                 use serde::ser::SerializeMap as _;
 
                 let mut object = serializer.serialize_map(None)?;
-                $($crate::event::wire::write(&mut object, $name, &self.$field)?;)*
+                $crate::event::wire::WriteMembers::write_members(self, &mut object)?;
                 object.end()
+            }
+        }
+
+        impl $crate::event::wire::WriteMembers for $object {
+            fn write_members<M: serde::ser::SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+                $($crate::event::wire::write(object, $name, &self.$field)?;)*
+                Ok(())
             }
         }
     };
@@ -170,6 +221,11 @@ macro_rules! read {
 }
 
 pub(crate) use {members, object, read};
+
+/// Writes the members of an object, also among those of another.
+pub(crate) trait WriteMembers {
+    fn write_members<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error>;
+}
 
 /// A field that may be absent.
 pub(crate) trait Field: Serialize {

@@ -47,6 +47,6 @@ impl Event {
     /// Reads what `Serialize` wrote as JSON.
     pub(crate) fn from_json(json: &str) -> Result<Self, ParseError> {
         let mut origin = Origin::default();
-        Fields::read_with(json, &mut origin)?.into_event(origin)
+        Fields::read_beside(json, None, &mut origin)?.into_event(origin)
     }
 }

@@ -12,6 +12,7 @@ use super::{
     lenient::{Lenient, otherwise, skip_members},
     member::NameSeed,
 };
+use crate::event::AgentState;
 
 /// Any value that is neither a list nor an object.
 enum Scalar<'de> {
@@ -38,7 +39,7 @@ macro_rules! read_as_scalars {
     )*};
 }
 
-read_as_scalars!(Option<Cow<'de, str>> Option<String> Text Id ElementId Option<bool> Flag Option<f64> Stars);
+read_as_scalars!(Option<Cow<'de, str>> Option<String> Text Id ElementId Option<bool> Flag Option<f64> Stars Option<AgentState>);
 
 impl<'de> OfScalar<'de> for Option<Cow<'de, str>> {
     fn of(scalar: Scalar<'de>) -> Self {
@@ -172,6 +173,12 @@ pub(crate) struct Stars(pub(crate) Option<u8>);
 impl OfScalar<'_> for Stars {
     fn of(scalar: Scalar<'_>) -> Self {
         Self(Option::of(scalar).filter(|stars| *stars != 0))
+    }
+}
+
+impl OfScalar<'_> for Option<AgentState> {
+    fn of(scalar: Scalar<'_>) -> Self {
+        Text::of(scalar).0.map(|name| AgentState::from(&*name))
     }
 }
 

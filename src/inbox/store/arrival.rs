@@ -1,7 +1,7 @@
 //! Events on their way into a store.
 
 use crate::{
-    event::{DedupKey, Event, digest},
+    event::{Command, DedupKey, Event, digest},
     inbox::OrderKey,
 };
 
@@ -24,6 +24,10 @@ impl NewEvent {
         let (app, session) = (event.sdk_app_id.to_be_bytes(), event.session_id.as_bytes());
         let user = event.client_user_id.as_deref().filter(|_| order != OrderKey::Session).map(str::as_bytes);
         let lane = match user {
+            None if session.is_empty() => {
+                let subject = event.subject().as_bytes();
+                digest([&app[..], event.command.as_str().as_bytes(), subject])
+            }
             None => digest([&app[..], session]),
             Some(user) if order == OrderKey::User => digest([&app[..], b"", user]),
             Some(user) => digest([&app[..], session, user]),
@@ -51,15 +55,24 @@ pub struct RequestKey(pub [u8; 16]);
 
 impl RequestKey {
     fn new(event: &Event, request: &str, key: &DedupKey) -> Self {
-        Self(digest([
-            &event.sdk_app_id.to_be_bytes()[..],
+        let app = event.sdk_app_id.to_be_bytes();
+        let parts = [
+            &app[..],
             event.session_id.as_bytes(),
             request.as_bytes(),
             event.name.as_str().as_bytes(),
             // It begins with the event's time.
             &key.as_bytes()[..8],
             event.msg_key().as_deref().unwrap_or_default().as_bytes(),
-        ]))
+        ];
+        Self(match event.command {
+            Command::SessionEvent => digest(parts),
+            // Its key is made of what identifies the step.
+            Command::TaskFlow => digest([request.as_bytes(), key.as_bytes()]),
+            command => {
+                digest(parts.into_iter().chain([command.as_str().as_bytes(), event.subject().as_bytes()]))
+            }
+        })
     }
 }
 
