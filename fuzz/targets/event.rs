@@ -5,8 +5,10 @@
 mod checks;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let receive = checks::receive(data);
-    let peak = allocation_counter::measure(receive).bytes_max;
-    assert!(peak <= checks::room(data.len()), "{peak} bytes of memory for a body of {}", data.len());
+    for command in checks::EVENTS {
+        let receive = checks::receive(command, data);
+        let peak = allocation_counter::measure(receive).bytes_max;
+        assert!(peak <= checks::room(data.len()), "{peak} bytes of memory for a body of {}", data.len());
+    }
     checks::event(data);
 });

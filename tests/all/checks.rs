@@ -12,8 +12,9 @@ use http_body_util::Full;
 use serde_json::Value;
 use tencent_desk_webhook::{
     Event, EventHandler, Verifier, Webhook,
+    decision::Responder,
     event::{Element, EventKind},
-    testing::{self, APP, Recorder},
+    testing::{self, APP, Recorder, TestResponder},
 };
 
 /// The documented signature, which `testing::verifier` accepts.
@@ -38,11 +39,19 @@ pub fn query(data: &[u8]) {
     ask(Verifier::dangerous_unsigned(APP));
 }
 
+/// The commands that bring events.
+pub const EVENTS: [&str; 3] =
+    ["Desk.SessionEventNotify", "Member.EventNotify", "Chatbot.TaskFlowEventNotify"];
+
 /// Any body gets a response, and an event that is made of it survives a round trip through serde.
 pub fn event(data: &[u8]) {
+    EVENTS.into_iter().for_each(|command| event_of(command, data));
+}
+
+fn event_of(command: &str, data: &[u8]) {
     let recorder = Recorder::default();
     let webhook = Webhook::new(testing::verifier(), recorder.clone());
-    let delivery = testing::Delivery::of(data.to_vec());
+    let delivery = testing::Delivery::of(data.to_vec()).command(command);
     let code = check_answer(now(webhook.handle(delivery.request())));
     let events = recorder.events();
     assert!(events.len() <= usize::from(code == 0));
@@ -52,11 +61,36 @@ pub fn event(data: &[u8]) {
         assert!(!line.contains('\n'));
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
         assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
-        assert!(parts(&event.other_fields.elements) <= PARTS);
-        if let EventKind::Message(message) = &event.kind {
-            assert!(parts(&message.elements) <= PARTS);
-            let _ = message.text();
-            message.elements.iter().for_each(look_at);
+        assert_eq!(event.command.as_str(), command);
+        let _ = event.dedup_key();
+        let others = parts(&event.other_fields.elements);
+        match &event.kind {
+            EventKind::Message(message) => {
+                assert!(others + parts(&message.elements) <= PARTS);
+                let _ = message.text();
+                message.elements.iter().for_each(look_at);
+            }
+            EventKind::AgentStatus(status) => assert!(others + status.clients.len() <= PARTS),
+            _ => assert!(others <= PARTS),
+        }
+    }
+}
+
+/// The commands that ask for decisions, and one that is unknown.
+pub const QUESTIONS: [&str; 4] =
+    ["ChatBot.OnAssignHuman", "Chatbot.InterfaceInvocation", "Desk.CallbackBeforeIMContactUser", "Test.Echo"];
+
+/// Any request for a decision gets a response, and the responder gets the fields that were sent.
+pub fn decide(data: &[u8]) {
+    for command in QUESTIONS {
+        let responder = TestResponder::default();
+        let webhook = Webhook::new(testing::verifier(), Nothing).responder(responder.clone());
+        let delivery = testing::Delivery::of(data.to_vec()).command(command);
+        let code = check_answer(now(webhook.handle(delivery.request())));
+        let questions = responder.questions();
+        assert!(questions.len() <= usize::from(code == 0), "{command}: {code}");
+        if let [question] = &questions[..] {
+            assert_eq!(question.fields["SdkAppid"], APP);
         }
     }
 }
@@ -91,16 +125,18 @@ fn look_at(element: &Element) {
     }
 }
 
-/// A delivery of `data` to a handler that does nothing, for measurements.
-pub fn receive(data: &[u8]) -> impl FnOnce() + use<> {
-    let webhook = Webhook::new(testing::verifier(), Nothing);
-    let request = testing::Delivery::of(data.to_vec()).request();
+/// A delivery of `data` to a handler and a responder that do nothing, for measurements.
+pub fn receive(command: &str, data: &[u8]) -> impl FnOnce() + use<> {
+    let webhook = Webhook::new(testing::verifier(), Nothing).responder(Nothing);
+    let request = testing::Delivery::of(data.to_vec()).command(command).request();
     move || drop(now(webhook.handle(request)))
 }
 
 struct Nothing;
 
 impl EventHandler for Nothing {}
+
+impl Responder for Nothing {}
 
 /// Any request gets a response. The first byte selects method and limits. The query, lines of headers, an empty line and the body,
 /// which arrives in pieces, follow.

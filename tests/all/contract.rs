@@ -34,6 +34,10 @@ fn case(name: &'static str, query: String, body: impl ToString, code: i64, deliv
     Case { name, method: "POST", query, headers: vec![], body, code, delivered }
 }
 
+fn signed_for(command: &str) -> String {
+    signed().replace(COMMAND, command)
+}
+
 fn cases() -> Vec<Case> {
     let event = || event_json("Human.UserSendMsg");
     let large = |length: usize| format!("{}{}", event(), " ".repeat(length - event().to_string().len()));
@@ -43,6 +47,14 @@ fn cases() -> Vec<Case> {
     let mut cases = vec![
         case("the documented sample", signed(), fixture("desk_session_event_cn_doc"), 0, 1),
         case("an unknown event", signed(), event_json("New.Event"), 0, 1),
+        case("an agent's status", signed_for("Member.EventNotify"), fixture("member_status_change"), 0, 1),
+        case(
+            "a task flow's step",
+            signed_for("chatbot.taskfloweventnotify"),
+            fixture("task_flow_begin"),
+            0,
+            1,
+        ),
         case("an encoded query", format!("{}&RequestID=%E4%BC%9A+1", signed()), event(), 0, 1),
         case(
             "a foreign command",

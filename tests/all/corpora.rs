@@ -27,6 +27,11 @@ fn events() {
 }
 
 #[test]
+fn questions() {
+    replay("decide", checks::decide);
+}
+
+#[test]
 fn requests() {
     replay("handle", checks::handle);
 }

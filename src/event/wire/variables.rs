@@ -25,14 +25,21 @@ impl<'de> Object<'de> for Variables {
         Some(name.to_owned())
     }
 
-    fn read<A: MapAccess<'de>>(&mut self, name: String, map: &mut A, _: &mut Budget) -> Result<(), A::Error> {
+    fn read<A: MapAccess<'de>>(
+        &mut self,
+        name: String,
+        map: &mut A,
+        budget: &mut Budget,
+    ) -> Result<(), A::Error> {
         let json = map.next_value::<Box<RawValue>>()?;
         let text = match json.get() {
             "null" => String::new(),
             text if text.starts_with('"') => serde_json::from_str(text).map_err(A::Error::custom)?,
             other => other.to_owned(),
         };
-        self.0.insert(name, text);
+        if budget.take_bytes(VARIABLE + name.len() + text.len()) {
+            self.0.insert(name, text);
+        }
         Ok(())
     }
 }
@@ -42,3 +49,6 @@ impl<'de> Lenient<'de> for Variables {
         Ok(Content::<Self>::read(deserializer, budget)?.0.unwrap_or_default())
     }
 }
+
+/// What a variable takes in the map beside its texts.
+const VARIABLE: usize = 160;

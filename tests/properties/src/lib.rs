@@ -82,6 +82,29 @@ const FIELDS: [&str; 14] = [
     "Raw",
 ];
 
+const NOTIFICATION_FIELDS: [&str; 20] = [
+    "SessionId",
+    "MemberId",
+    "Status",
+    "RestReason",
+    "ClientInfo",
+    "Seq",
+    "ExecutionId",
+    "TaskId",
+    "TaskName",
+    "Env",
+    "RobotId",
+    "NodeId",
+    "NodeName",
+    "NextNodeId",
+    "ClientUserId",
+    "MsgKey",
+    "MsgBody",
+    "AgentId",
+    "SdkAppid",
+    "Raw",
+];
+
 fn any_name() -> impl Strategy<Value = String> {
     let names: Vec<String> = EventName::documented().map(|name| name.to_string()).collect();
     prop_oneof![9 => select(names), 1 => "[A-Za-z.\\u{4e00}-\\u{4fff}\"]{1,20}"]
@@ -109,6 +132,29 @@ proptest! {
         prop_assert_eq!(event.raw(), fixture.to_string());
         let line = serde_json::to_string(&event).unwrap();
         prop_assert!(!line.contains('\n'));
+        prop_assert_eq!(&serde_json::from_str::<Event>(&line).unwrap(), &event);
+        prop_assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
+    }
+
+    #[test]
+    fn any_notification_is_delivered_and_comes_back_equal(
+        is_flow in any::<bool>(),
+        step in any_name(),
+        fields in vec((select(&NOTIFICATION_FIELDS[..]), any_json()), 0..8),
+    ) {
+        let mut fixture = if is_flow { testing::task_flow(&step, 1) } else { testing::agent_status(&step) };
+        for (name, value) in fields {
+            fixture = fixture.field(name, value);
+        }
+        let recorder = Recorder::default();
+        let webhook = Webhook::new(testing::verifier(), recorder.clone());
+        prop_assert_eq!(error_code(checks::now(webhook.handle(fixture.delivery().request()))), 0);
+        let call = recorder.calls().remove(0);
+        prop_assert_eq!(call.method, if is_flow { "on_task_flow" } else { "on_agent_status" });
+        let event = call.event;
+        prop_assert_eq!(event.raw(), fixture.to_string());
+        prop_assert_eq!(event.dedup_key(), fixture.build().dedup_key());
+        let line = serde_json::to_string(&event).unwrap();
         prop_assert_eq!(&serde_json::from_str::<Event>(&line).unwrap(), &event);
         prop_assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
     }
@@ -155,12 +201,14 @@ proptest! {
     fn any_bytes_are_safe_as_query_and_body(data in vec(any::<u8>(), 0..300)) {
         checks::query(&data);
         checks::event(&data);
+        checks::decide(&data);
         checks::handle(&data);
     }
 
     #[test]
     fn any_json_is_safe_as_a_body(json in any_json()) {
         checks::event(json.to_string().as_bytes());
+        checks::decide(json.to_string().as_bytes());
     }
 
     #[test]
