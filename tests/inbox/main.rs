@@ -32,6 +32,8 @@ mod memory;
 
 mod dispatcher;
 
+mod notifications;
+
 mod retries;
 
 mod waits;
