@@ -13,7 +13,7 @@
 //!
 //! let page = Page::new();
 //! let refusals = page.clone();
-//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the console's token"), page.clone().around(Support))
+//! let webhook = Webhook::new(Verifier::signed(1_400_000_000, "the IM console's token"), page.clone().around(Support))
 //!     .on_refusal(move |refused| refusals.record_refusal(refused));
 //! let app: Router = Router::new()
 //!     .route("/desk/callback", any(webhook))
