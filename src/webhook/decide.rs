@@ -144,17 +144,16 @@ impl Asked {
     }
 }
 
+type Reached = Result<Option<Reply>, HandlerError>;
+
 /// A decision that is being made. Its panics are errors, also while it is dropped.
 pub(super) struct Deciding {
-    decision: Option<Pin<Box<dyn Future<Output = Result<Option<Reply>, HandlerError>> + Send>>>,
+    decision: Option<Pin<Box<dyn Future<Output = Reached> + Send>>>,
     runtime: Option<Handle>,
 }
 
 impl Deciding {
-    fn start(
-        settings: &Settings,
-        decision: impl Future<Output = Result<Option<Reply>, HandlerError>> + Send + 'static,
-    ) -> Self {
+    fn start(settings: &Settings, decision: impl Future<Output = Reached> + Send + 'static) -> Self {
         let runtime = settings.runtime.as_ref().and_then(HandlerRuntime::handle).cloned();
         Self { decision: Some(Box::pin(decision)), runtime }
     }
@@ -172,7 +171,7 @@ impl Deciding {
 }
 
 impl Future for Deciding {
-    type Output = Result<Option<Reply>, HandlerError>;
+    type Output = Reached;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { decision, runtime } = &mut *self;

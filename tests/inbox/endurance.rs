@@ -143,7 +143,7 @@ async fn a_fleet_loses_nothing_and_buries_no_innocent_event_whatever_happens() {
     let log = folder.join("log");
     let line = Line::to(server.port).await;
     // Half of them have a line that can be cut.
-    let url = |number: usize| server.url_at(if number % 2 == 0 { server.port } else { line.port });
+    let url = |number: usize| server.url_at(if number.is_multiple_of(2) { server.port } else { line.port });
     let receivers = (0..2).map(|number| ("receiver", url(number), free_port()));
     let workers = (0..4).map(|number| ("worker", url(number), free_port()));
     let members: Vec<_> = receivers.chain(workers).collect();

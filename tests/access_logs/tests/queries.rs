@@ -1,6 +1,8 @@
 //! The guide's configurations of access logs do not log queries. The frameworks' defaults do, and so let anyone who reads the log
 //! send events.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     io,
     sync::{Arc, Mutex},
