@@ -119,7 +119,7 @@ impl Kind {
                 EndReason::LeftQueue => Self::LeftQueue,
                 EndReason::Unstated => Self::Ended,
             },
-            EventKind::Unknown => Self::Other,
+            EventKind::AgentStatus(_) | EventKind::TaskFlow(_) | EventKind::Unknown => Self::Other,
         }
     }
 
