@@ -41,7 +41,7 @@ fn settle(server: Option<&Server>) {
     assert!(std::process::Command::new("sync").status().unwrap().success());
 }
 
-/// 500,000 events that nobody delivers, unlike those of [`accept`].
+/// Stores 500,000 events that are never delivered, unlike those of [`accept`].
 async fn fill(place: Place) {
     let (inbox, event) = (place.open().await, events());
     let mut senders = JoinSet::new();

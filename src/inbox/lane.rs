@@ -116,8 +116,8 @@ impl<H: Deliver> LaneWorker<H> {
         after.filter(|_| was_held).map(|after| Instant::now() + after)
     }
 
-    /// Tells the store that what it takes for running is not. While a lane goes on at once with its next event, the start of
-    /// that one is enough.
+    /// Records in the store that no event is running. If the lane continues at once with its next event, the start of that event
+    /// is enough.
     async fn ended(&self, held: &Held, running: &mut Option<i64>) {
         if let Some(id) = running.take() {
             self.store.ended(&held.claim, id).await;

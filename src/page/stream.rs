@@ -47,7 +47,7 @@ impl PageBody {
 }
 
 async fn changed(mut next: watch::Receiver<u64>) -> watch::Receiver<u64> {
-    // It fails when the feed is gone, and then nobody asks any more.
+    // It fails only if the feed is dropped, and then the stream is as well.
     let _ = next.changed().await;
     next
 }

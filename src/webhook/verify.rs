@@ -148,7 +148,7 @@ impl Verifier {
         };
         self.check_fresh(request_time)?;
         let received = decode_sign(sign).ok_or(Refusal::WrongSignature)?;
-        // Every live token is compared in full, so the time taken tells nothing about which one came close.
+        // Every live token is compared completely, so the time does not reveal how close a guess is.
         let matches = tokens
             .iter()
             .fold(Choice::from(0), |matches, token| matches | token.signed(request_time, &received));

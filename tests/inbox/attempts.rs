@@ -1,4 +1,4 @@
-//! What is told of attempts to deliver, and of their end.
+//! The spans, log lines and metrics of attempts.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn an_attempt_is_a_span_that_tells_how_it_ended_and_why() {
     log.line(&["desk_attempt{", "close", r#"session_id="slow""#, r#"outcome="interrupted""#]);
 }
 
-/// Fails for good, and says in the hook that it heard of it.
+/// Fails permanently, and logs in the hook.
 struct Hopeless;
 
 #[async_trait]

@@ -44,7 +44,7 @@ async fn a_handler_that_takes_long_keeps_its_session() {
     let _others = inbox.deliver_to(recorder.clone()).timeout(long).start();
     recorder.called(1).await;
     sleep(Duration::from_secs(3600)).await;
-    assert_eq!(recorder.calls().len(), 1, "nobody else got it");
+    assert_eq!(recorder.calls().len(), 1, "no other worker received it");
     assert!(memory.state().renewals > 1000, "every third of a lease of 10 s");
     recorder.release();
     idle(&inbox).await;
@@ -90,7 +90,7 @@ async fn no_event_begins_under_a_lease_that_has_run_out() {
     recorder.called(1).await;
     memory.will(Mood::Fail);
     sleep(Duration::from_secs(60)).await;
-    // Nobody else has taken it, but somebody could have.
+    // No other worker has taken it over, but one could have.
     memory.will(Mood::Work);
     recorder.set_behaviour(Behaviour::Succeed);
     recorder.release();

@@ -1,6 +1,6 @@
 //! Receivers and workers as processes of their own, on one PostgreSQL.
 //!
-//! They are this test program once more, told by its environment what to be.
+//! Each is this test program again, with its role in an environment variable.
 
 use std::{
     collections::HashMap,

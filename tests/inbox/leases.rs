@@ -149,7 +149,7 @@ async fn connections_that_were_given_up_do_not_accumulate_while_a_standby_is_mis
     server.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'");
     server.sql("SELECT pg_reload_conf()");
     for _ in 0..20 {
-        // It writes, so its commit waits for the standby, longer than whoever asked for it.
+        // It writes, so its commit waits for the standby, longer than its caller does.
         let _ = tokio::time::timeout(Duration::from_millis(300), inbox.pause()).await;
     }
     let ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tencent-desk-webhook'";

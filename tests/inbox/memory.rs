@@ -1,5 +1,4 @@
-//! An engine of one's own, as a user would add one: nothing is durable, all goes by the runtime's clock, and it fails when it
-//! is told to.
+//! A storage engine, as a user could add one: it keeps everything in memory, uses the runtime's clock, and fails on request.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},

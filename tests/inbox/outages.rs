@@ -63,7 +63,7 @@ async fn postgres_is_killed_and_comes_back() {
             for _ in 0..5 {
                 server.kill();
                 let refused = senders.refused();
-                until("somebody is refused", async || senders.refused() > refused).await;
+                until("a sender is refused", async || senders.refused() > refused).await;
                 server.up();
                 progress(senders).await;
             }
@@ -78,7 +78,7 @@ async fn postgres_stands_still_and_goes_on() {
     let port = server.port;
     survives(&mut server, port, "missed the deadline, and the sender got 50303", async |server, senders| {
         server.signal("-STOP");
-        // What was on its way may still be told.
+        // Responses that were under way may still arrive.
         sleep(Duration::from_millis(500)).await;
         let before = senders.count();
         sleep(Duration::from_secs(5)).await;
@@ -201,7 +201,7 @@ async fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
     let mut client = None;
     until("there is room again", async || send(&mut client, port, "afterwards", 0).await).await;
 
-    // Somebody else fills the disk, and makes room again.
+    // Another program fills the disk, and then frees it.
     let filler = disk.0.join("filler");
     let _ = fs::write(&filler, vec![7; 64 * 1024 * 1024]);
     let senders = Senders::start(8, &[port]);

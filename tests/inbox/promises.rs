@@ -222,13 +222,13 @@ async fn what_fails_too_often_or_for_good_becomes_a_dead_letter() {
             idle(&inbox).await;
             let tries = std::iter::repeat_n(1, attempts).chain([2]).collect::<Vec<_>>();
             assert_eq!(numbers(&recorder, session), tries, "{} {session}", place.name());
-            let told = recorder.late_failures();
-            assert_eq!(told.len(), 1, "{} {session}", place.name());
+            let reported = recorder.late_failures();
+            assert_eq!(reported.len(), 1, "{} {session}", place.name());
 
             let letters = inbox.dead_letters(0, 100).await.unwrap();
             let letter = letters.last().unwrap();
             assert_eq!(letter.event.as_ref(), Some(&message(session, 1)));
-            assert_eq!((letter.attempts as usize, &letter.error), (attempts, &told[0].1));
+            assert_eq!((letter.attempts as usize, &letter.error), (attempts, &reported[0].1));
             assert!(letter.stored <= letter.died);
             let _ = workers.drain().await;
         }
@@ -315,7 +315,7 @@ async fn of_a_hundred_thousand_events_with_repeats_each_is_stored_once() {
     for place in places() {
         let inbox = place.open().await;
         let template = message("s", 0);
-        // All of the same millisecond, so that nothing but the rest of them tells them apart; half of them without RequestID.
+        // All have the same millisecond, so that only their other fields differ; half have no RequestID.
         let event = move |number: usize| {
             let mut event = template.clone();
             event.session_id = format!("s-{}", number % 1000);
@@ -332,7 +332,7 @@ async fn of_a_hundred_thousand_events_with_repeats_each_is_stored_once() {
                 for number in (sender..EVENTS).step_by(SENDERS) {
                     accept(&inbox, &event(number)).await;
                     if number % 10 < 3 {
-                        // One of those that somebody else may be sending just now.
+                        // One that another task may be sending at the same time.
                         accept(&inbox, &event(number - number % 10)).await;
                     }
                 }

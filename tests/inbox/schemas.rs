@@ -1,4 +1,4 @@
-//! The schema in PostgreSQL: whose it is, who may use it, and what is told when it cannot be.
+//! The schema in PostgreSQL: its owner, who may use it, and the errors if it cannot be used.
 
 use tencent_desk_webhook::{
     Deliver as _,
@@ -305,7 +305,7 @@ async fn a_server_that_is_read_only_fails_the_check() {
     until("it passes again", async || inbox.check().await.is_ok()).await;
 }
 
-/// Whatever is done, and whoever does it.
+/// After any operation, by receivers, workers and operators.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_are_those_of_the_tables() {
     let Some(server) = server::shared() else { return };

@@ -55,14 +55,14 @@ use super::{
     },
 };
 
-/// How long a server that is away is waited for: within the webhook's deadline, so that a short restart refuses nobody.
+/// How long to wait for a server that is down. It is within the webhook's deadline, so that a short restart causes no refusals.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tables that fill and empty all the time have no statistics to plan by: one that was empty when it was looked at would be
 /// read from end to end when it is not. Where there is no index the planner then expects the worst, and would compile.
 const BY_INDEX: &str = "SET enable_seqscan TO off; SET enable_mergejoin TO off; SET jit TO off";
 
-/// Whoever has made asynchronous commits the default did not have acknowledgements in mind.
+/// A default of asynchronous commits must not apply to acknowledgements.
 const NEVER_OFF: &str = "SELECT set_config('synchronous_commit', 'on', false) \
                          WHERE current_setting('synchronous_commit') = 'off'";
 
@@ -286,7 +286,7 @@ fn ids(outcome: &Outcome) -> impl Iterator<Item = i64> {
 #[async_trait]
 impl Store for Postgres {
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, InboxError> {
-        // A key tells which rows were stored, so each is sent once.
+        // The keys identify the rows that were stored, so each key is sent once.
         let mut keys = HashSet::new();
         let fresh: Vec<&NewEvent> = events.iter().filter(|event| keys.insert(event.key)).collect();
         let lanes: Vec<&[u8]> = fresh.iter().map(|event| &event.lane.0[..]).collect();

@@ -1,5 +1,5 @@
--- Sessions that have waiting events, and nothing of any other. Whoever adds an event to a session, or takes one away, holds
--- the lock on its row: so a session's events are visible in the order of their ids.
+-- Sessions that have waiting events. A transaction that adds an event to a session, or deletes one, holds the lock on the
+-- session's row, so that a session's events become visible in the order of their ids.
 CREATE TABLE lane (
     lane bytea PRIMARY KEY,
     -- When it may be claimed: at once, when a retry is due, or when the lease of who has claimed it ends.
@@ -35,7 +35,7 @@ CREATE TABLE dead_letter (
 -- For deleting the old ones, and for counting all of them without reading what they hold.
 CREATE INDEX dead_letter_died ON dead_letter (died);
 
--- What tells a repeat, of these events and of those that are done.
+-- Identifies duplicates of these events and of events that are done.
 CREATE TABLE seen (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     stored timestamptz NOT NULL DEFAULT now(),

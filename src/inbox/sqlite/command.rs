@@ -102,7 +102,7 @@ impl Owner {
             let answer = answer.to_string();
             let write = move |file: &Transaction<'_>| {
                 file.execute("UPDATE command SET answer = ?2 WHERE id = ?1", params![id, answer])?;
-                // What nobody has fetched; a user's name may be in it.
+                // Answers that were never fetched. They may contain a user's name.
                 file.execute("DELETE FROM command WHERE asked < ?1", [super::before(TOO_OLD)]).map(drop)
             };
             self.thread.change(Change::Take, write, |()| ()).await?;

@@ -92,7 +92,7 @@ impl Operator {
 
     /// The lanes in which an event is being handled now.
     async fn busy_lanes(&self) -> Result<HashSet<LaneKey>, InboxError> {
-        // If nobody has the inbox, the table is that of a process that has died.
+        // If no process owns the inbox, the table is left from one that has died.
         if lock::try_take(&self.files)?.is_some() {
             return Ok(HashSet::new());
         }

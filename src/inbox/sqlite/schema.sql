@@ -22,7 +22,7 @@ CREATE TABLE dead_letter (
 -- For deleting the old ones, and for counting all of them without reading what they hold.
 CREATE INDEX dead_letter_died ON dead_letter (died);
 
--- What tells a repeat, of these events and of those that are done. AUTOINCREMENT: no number is given twice.
+-- Identifies duplicates of these events and of events that are done. AUTOINCREMENT: no number is used twice.
 CREATE TABLE seen (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     stored INTEGER NOT NULL,

@@ -23,7 +23,7 @@ pub struct View {
     pub agents: Vec<AgentLoad>,
     /// The figures of the last hour.
     pub last_hour: LastHour,
-    /// What somebody should look at.
+    /// Conditions that need attention.
     pub alarms: Vec<Alarm>,
     /// The number of sessions that were dropped because of the board's limit.
     pub dropped: u64,
@@ -101,7 +101,7 @@ pub struct Quantiles {
     pub p90_ms: Option<i64>,
 }
 
-/// What somebody should look at.
+/// A condition that needs attention.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "alarm", rename_all = "snake_case")]
 #[non_exhaustive]
