@@ -54,7 +54,7 @@ async fn pending_events_say_since_when_how_often_and_why_and_when_next() {
         assert!(operator.pending(&Filter::session(APP, "other").page(0, 9)).await.unwrap().is_empty());
         assert!(operator.pending(&Filter::session(APP + 1, "failing").page(0, 9)).await.unwrap().is_empty());
         assert_eq!(
-            operator.pending(&Filter::all().error_contains("told").page(0, 9)).await.unwrap().len(),
+            operator.pending(&Filter::all().error_contains("set to fail").page(0, 9)).await.unwrap().len(),
             1
         );
         assert_eq!(operator.pending(&Filter::all().named("SessionEnd").page(0, 9)).await.unwrap().len(), 0);
