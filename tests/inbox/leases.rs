@@ -221,3 +221,30 @@ async fn a_lane_that_cannot_be_read_is_given_back() {
     until("it is delivered", async || handler.calls().len() == 1).await;
     let _ = workers.drain().await;
 }
+
+/// A repeat of a delivered event leaves a lane without events, which a worker claims and gives back. The next event of the
+/// session may be stored at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_stored_while_its_empty_lane_is_given_back_is_delivered() {
+    let Some(server) = server::shared() else { return };
+    let schema = format!("empty_{}", unique());
+    let inbox = Inbox::connect_in(&server.url(), &schema).await.unwrap();
+    let recorder = tencent_desk_webhook::testing::Recorder::default();
+    let workers = deliver(&inbox, &recorder);
+    accept(&inbox, &message("s", 1)).await;
+    idle(&inbox).await;
+    // Between a worker's look at the events and its delete.
+    server.sql(&format!(
+        "CREATE FUNCTION {schema}.wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+         CREATE TRIGGER wait BEFORE DELETE ON {schema}.lane FOR EACH STATEMENT EXECUTE FUNCTION {schema}.wait()"
+    ));
+    accept(&inbox, &message("s", 1)).await;
+    until("the empty lane is given back", async || {
+        server.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != "0"
+    })
+    .await;
+    accept(&inbox, &message("s", 2)).await;
+    idle(&inbox).await;
+    assert_eq!(recorder.events().len(), 2);
+    let _ = workers.drain().await;
+}

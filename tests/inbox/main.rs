@@ -76,6 +76,8 @@ mod poolers;
 
 mod connections;
 
+mod damaged_rows;
+
 #[cfg(all(feature = "tracing", feature = "metrics"))]
 #[path = "../all/log.rs"]
 mod log;

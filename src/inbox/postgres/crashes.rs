@@ -9,7 +9,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::inbox::store::{Claim, LaneKey};
+use super::{columns::Claims, connection::Connection, failure::Failure};
+use crate::inbox::{
+    InboxError,
+    store::{Claim, LaneKey},
+};
 
 /// What this process knows of its own claims.
 #[derive(Debug)]
@@ -27,20 +31,20 @@ struct Known {
     claimed: HashMap<LaneKey, i64>,
     /// Claims of careful lanes.
     careful: HashSet<Claim>,
-    /// Whose handlers are running.
+    /// Claims whose handlers are running.
     running: HashSet<Claim>,
-    /// The claim that is marked in the store as the only one.
+    /// The claim that is recorded as the only one whose handler is running.
     alone: Option<Claim>,
-    /// Claims whose handlers have ended, or are not to be blamed, and which were not given back yet.
-    excused: HashSet<Claim>,
+    /// Claims that were not given back yet, and whose events would not be to blame if the process ended now.
+    exempt: HashSet<Claim>,
 }
 
-/// What is to be written before a handler starts.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    None,
-    Alone(Claim),
-    NotAlone(Claim),
+/// A claim that ended with its process.
+pub(super) struct Ended {
+    pub(super) lane: LaneKey,
+    pub(super) epoch: i64,
+    /// Whether nothing else was running.
+    pub(super) alone: bool,
 }
 
 impl Crashes {
@@ -52,7 +56,7 @@ impl Crashes {
         self.process
     }
 
-    /// Whether a claim is of this process, which has not ended. (Or of one of very few others.)
+    /// Whether a claim is of this process, which has not ended. One in 1,024 other processes has the same number.
     pub(super) fn is_own(&self, epoch: i64) -> bool {
         epoch & LAST_BITS == self.process
     }
@@ -65,17 +69,18 @@ impl Crashes {
         }
     }
 
-    pub(super) fn started(&self, claim: Claim) -> Mark {
+    /// Returns a claim if it is to be recorded whether its handler is the only one that is running.
+    fn started(&self, claim: Claim) -> Option<(Claim, bool)> {
         let mut known = self.lock();
-        known.excused.remove(&claim);
+        known.exempt.remove(&claim);
         known.running.remove(&claim);
         let is_alone = known.running.is_empty();
         known.running.insert(claim);
         if is_alone && known.careful.contains(&claim) {
             known.alone = Some(claim);
-            return Mark::Alone(claim);
+            return Some((claim, true));
         }
-        known.alone.take().map_or(Mark::None, Mark::NotAlone)
+        known.alone.take().map(|before| (before, false))
     }
 
     pub(super) fn ended(&self, claim: Claim) {
@@ -85,23 +90,18 @@ impl Crashes {
             known.alone = None;
         }
         if known.claimed.get(&claim.lane) == Some(&claim.epoch) {
-            known.excused.insert(claim);
+            known.exempt.insert(claim);
         }
     }
 
-    /// The claim was given back, or is another process's.
+    /// The claim was given back, or another process has the lane.
     pub(super) fn over(&self, claim: Claim) {
         let mut known = self.lock();
         if known.claimed.get(&claim.lane) == Some(&claim.epoch) {
             known.claimed.remove(&claim.lane);
         }
         known.careful.remove(&claim);
-        known.excused.remove(&claim);
-    }
-
-    /// Claims that are not to be blamed for an end of this process.
-    pub(super) fn excused(&self) -> Vec<Claim> {
-        self.lock().excused.drain().collect()
+        known.exempt.remove(&claim);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -109,8 +109,22 @@ impl Crashes {
     }
 }
 
+const RECORD_ALONE: &str = "UPDATE lane SET alone = $3 WHERE lane = $1 AND epoch = $2";
+
+/// A handler is about to start.
+pub(super) async fn record_start(
+    connection: &Connection,
+    crashes: &Crashes,
+    claim: Claim,
+) -> Result<(), InboxError> {
+    if let Some((claim, alone)) = crashes.started(claim) {
+        connection.run((RECORD_ALONE, &[&&claim.lane.0[..], &claim.epoch, &alone])).await?;
+    }
+    Ok(())
+}
+
 /// Counts an end of a process for the first event of each of these lanes, which are claimed now: once for a claim.
-pub(super) const STRIKE: &str = "
+const COUNT: &str = "
     WITH ended AS MATERIALIZED (
         SELECT ended.lane, ended.blamed, ended.alone, state.head
         FROM unnest($1::bytea[], $2::bigint[], $3::boolean[]) AS ended (lane, blamed, alone)
@@ -118,15 +132,25 @@ pub(super) const STRIKE: &str = "
             SELECT (SELECT id FROM event WHERE event.lane = lane.lane ORDER BY id LIMIT 1) AS head
             FROM lane WHERE lane.lane = ended.lane AND lane.blamed IS DISTINCT FROM ended.blamed OFFSET 0
         ) AS state
-    ), struck AS (
+    ), counted AS (
         UPDATE event SET crashes = event.crashes + 1, alone = event.alone + ended.alone::integer
         FROM ended WHERE event.id = ended.head AND event.id = ANY (ARRAY (SELECT head FROM ended))
     )
     UPDATE lane SET careful = 16, blamed = ended.blamed, suspect_alone = ended.alone, suspect = head
     FROM ended WHERE lane.lane = ended.lane AND lane.lane = ANY (ARRAY (SELECT lane FROM ended))";
 
-/// These claims were blamed, and their process is alive.
-pub(super) const TAKE_BACK: &str = "
+pub(super) async fn count(connection: &Connection, ended: &[Ended]) -> Result<(), Failure> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let lanes: Vec<&[u8]> = ended.iter().map(|ended| &ended.lane.0[..]).collect();
+    let epochs: Vec<i64> = ended.iter().map(|ended| ended.epoch).collect();
+    let alone: Vec<bool> = ended.iter().map(|ended| ended.alone).collect();
+    connection.run((COUNT, &[&lanes, &epochs, &alone])).await?;
+    Ok(())
+}
+
+const TAKE_BACK: &str = "
     WITH wrong AS MATERIALIZED (
         SELECT blamed.lane, blamed.suspect, blamed.suspect_alone
         FROM unnest($1::bytea[], $2::bigint[]) AS alive (lane, epoch)
@@ -140,8 +164,22 @@ pub(super) const TAKE_BACK: &str = "
     UPDATE event SET crashes = greatest(crashes - 1, 0), alone = greatest(alone - suspect_alone::integer, 0)
     FROM wrong WHERE event.id = suspect AND event.id = ANY (ARRAY (SELECT suspect FROM wrong))";
 
-/// If the process ends now, that is not to be counted for these claims.
-pub(super) const EXCUSE: &str = "
+/// Takes back what was counted for these claims: they were lost while their process was alive.
+pub(super) async fn take_back(
+    connection: &Connection,
+    crashes: &Crashes,
+    lost: &[Claim],
+) -> Result<(), Failure> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let columns = Claims::sorted(lost.iter().copied());
+    connection.run((TAKE_BACK, &[&columns.lanes(), &columns.epochs])).await?;
+    lost.iter().for_each(|claim| crashes.over(*claim));
+    Ok(())
+}
+
+const EXEMPT: &str = "
     UPDATE lane SET blamed = epoch, suspect = NULL WHERE lane = ANY (ARRAY (
         SELECT held.lane FROM unnest($1::bytea[], $2::bigint[]) AS claim (lane, epoch)
         CROSS JOIN LATERAL (
@@ -150,4 +188,13 @@ pub(super) const EXCUSE: &str = "
         ) AS held
     ))";
 
-pub(super) const MARK: &str = "UPDATE lane SET alone = $3 WHERE lane = $1 AND epoch = $2";
+/// Records the claims whose events are not to blame if the process ends now.
+pub(super) async fn exempt(connection: &Connection, crashes: &Crashes) -> Result<(), Failure> {
+    let exempt: Vec<Claim> = crashes.lock().exempt.drain().collect();
+    if exempt.is_empty() {
+        return Ok(());
+    }
+    let columns = Claims::sorted(exempt);
+    connection.run((EXEMPT, &[&columns.lanes(), &columns.epochs])).await?;
+    Ok(())
+}

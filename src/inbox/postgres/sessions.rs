@@ -6,14 +6,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::atomic::Ordering,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
-use super::{Postgres, link};
+use super::{connection::Connection, failure::Failure};
 use crate::{
     event::{Sender, Stage},
     inbox::{
@@ -174,101 +174,108 @@ struct Session {
     log: SessionLog,
 }
 
-impl Postgres {
-    /// Merges what has happened into what is stored. `None`: there is nothing to be written.
-    pub(super) async fn merge_sessions(
-        &self,
-        outcomes: &[Outcome],
-    ) -> Result<Option<Written>, link::Failure> {
-        let mut changes: Vec<(Claim, &SessionChange)> = Vec::new();
-        for outcome in outcomes {
-            changes.extend(outcome.sessions.iter().map(|change| (outcome.claim, change)));
-        }
-        let Events { ids, lanes, epochs } = Events::of(&changes);
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        let there = self.outcomes.run((THERE, &[&ids, &lanes, &epochs])).await?;
-        let there: HashSet<i64> = there.iter().map(|row| row.get(0)).collect();
-        changes.retain(|(_, change)| there.contains(&change.id));
-        let key = |log: &SessionLog| session_key(log.sdk_app_id(), log.session_id());
-        let keys: Vec<[u8; 16]> = changes.iter().map(|(_, change)| key(&change.log)).collect();
-        let keys: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
-        let stored = self.outcomes.run((READ, &[&keys])).await?;
-        let mut stored: HashMap<Vec<u8>, (i64, SessionLog)> = stored.iter().map(read).collect();
-
-        let is_ascii = self.ascii_only.load(Ordering::Relaxed);
-        let text = |text: &str| readable(text, is_ascii);
-        let (mut sessions, mut messages) = (BTreeMap::new(), Vec::new());
-        for (_, change) in &changes {
-            let key = key(&change.log);
-            if let Some(message) = &change.message {
-                messages.push(message_row(&key, &change.log, message, text));
-            }
-            let session = sessions.entry(key).or_insert_with(|| {
-                let (expected, log) = match stored.remove(&key[..]) {
-                    Some((revision, log)) => (Some(revision), log),
-                    None => (None, SessionLog::new(change.log.sdk_app_id(), change.log.session_id())),
-                };
-                Session { expected, log }
-            });
-            session.log.merge(&change.log);
-        }
-        let rows = sessions.iter().map(|(key, session)| session_row(key, session, text));
-        Ok(Some(Written {
-            events: Events::of(&changes),
-            sessions: Value::from_iter(rows).to_string(),
-            messages: Value::from(messages).to_string(),
-        }))
+/// Merges what has happened into what is stored. `None`: there is nothing to be written.
+pub(super) async fn merge(
+    connection: &Connection,
+    ascii_only: &AtomicBool,
+    outcomes: &[Outcome],
+) -> Result<Option<Written>, Failure> {
+    let mut changes: Vec<(Claim, &SessionChange)> = Vec::new();
+    for outcome in outcomes {
+        changes.extend(outcome.sessions.iter().map(|change| (outcome.claim, change)));
     }
+    let Events { ids, lanes, epochs } = Events::of(&changes);
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let there = connection.run((THERE, &[&ids, &lanes, &epochs])).await?;
+    let there: HashSet<i64> = there.iter().map(|row| row.get(0)).collect();
+    changes.retain(|(_, change)| there.contains(&change.id));
+    let key = |log: &SessionLog| session_key(log.sdk_app_id(), log.session_id());
+    let keys: Vec<[u8; 16]> = changes.iter().map(|(_, change)| key(&change.log)).collect();
+    let keys: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+    let stored = connection.run((READ, &[&keys])).await?;
+    let mut stored: HashMap<Vec<u8>, (i64, SessionLog)> = stored.iter().map(read).collect();
 
-    pub(super) async fn kept_sessions(&self, filter: &SessionFilter) -> Result<Vec<KeptSession>, InboxError> {
-        let (mut after, limit) = filter.bounds();
-        let since = filter.since().map_or(i64::MIN, millis);
-        let is_ascii = self.ascii_only.load(Ordering::Relaxed);
-        let name = filter.session().map(|name| readable(name, is_ascii));
-        let statement = if name.is_some() { NAMED } else { PAGE };
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let rows = self.operations.run((statement, &[&after, &since, &name, &SOME])).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.get(0);
-            let sessions = rows.iter().filter_map(|row| {
-                let log: SessionLog = serde_json::from_str(row.get(1)).ok()?;
-                filter.matches(&log).then(|| KeptSession::new(row.get(0), log))
-            });
-            found.extend(sessions);
+    let is_ascii = ascii_only.load(Ordering::Relaxed);
+    let text = |text: &str| readable(text, is_ascii);
+    let (mut sessions, mut messages) = (BTreeMap::new(), Vec::new());
+    for (_, change) in &changes {
+        let key = key(&change.log);
+        if let Some(message) = &change.message {
+            messages.push(message_row(&key, &change.log, message, text));
         }
-        found.truncate(limit);
-        Ok(found)
+        let session = sessions.entry(key).or_insert_with(|| {
+            let (expected, log) = match stored.remove(&key[..]) {
+                Some((revision, log)) => (Some(revision), log),
+                None => (None, SessionLog::new(change.log.sdk_app_id(), change.log.session_id())),
+            };
+            Session { expected, log }
+        });
+        session.log.merge(&change.log);
     }
+    let rows = sessions.iter().map(|(key, session)| session_row(key, session, text));
+    Ok(Some(Written {
+        events: Events::of(&changes),
+        sessions: Value::from_iter(rows).to_string(),
+        messages: Value::from(messages).to_string(),
+    }))
+}
 
-    pub(super) async fn purge_kept_sessions(&self, age: Duration) -> Result<u64, InboxError> {
-        let before = millis(SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH));
-        let mut purged = 0;
-        loop {
-            let deleted = self.operations.run((PURGE, &[&before])).await?.len() as u64;
-            purged += deleted;
-            if deleted == 0 {
-                return Ok(purged);
-            }
+pub(super) async fn list(
+    connection: &Connection,
+    ascii_only: &AtomicBool,
+    filter: &SessionFilter,
+) -> Result<Vec<KeptSession>, InboxError> {
+    let (mut after, limit) = filter.bounds();
+    let since = filter.since().map_or(i64::MIN, millis);
+    let is_ascii = ascii_only.load(Ordering::Relaxed);
+    let name = filter.session().map(|name| readable(name, is_ascii));
+    let statement = if name.is_some() { NAMED } else { PAGE };
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let rows = connection.run((statement, &[&after, &since, &name, &SOME])).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.get(0);
+        let sessions = rows.iter().filter_map(|row| {
+            let log: SessionLog = serde_json::from_str(row.get(1)).ok()?;
+            filter.matches(&log).then(|| KeptSession::new(row.get(0), log))
+        });
+        found.extend(sessions);
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+pub(super) async fn delete_older(connection: &Connection, age: Duration) -> Result<u64, InboxError> {
+    let before = millis(SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH));
+    let mut purged = 0;
+    loop {
+        let deleted = connection.run((PURGE, &[&before])).await?.len() as u64;
+        purged += deleted;
+        if deleted == 0 {
+            return Ok(purged);
         }
     }
+}
 
-    pub(super) async fn erase_sessions(&self, subject: Subject<'_>) -> Result<(), InboxError> {
-        let is_ascii = self.ascii_only.load(Ordering::Relaxed);
-        match subject {
-            Subject::User(app, user) => {
-                let user = readable(user, is_ascii);
-                self.operations.run((ERASE_USER, &[&user, &number(app)])).await?
-            }
-            Subject::Session(app, session) => {
-                let key = session_key(app, session);
-                self.operations.run((ERASE_SESSION, &[&&key[..]])).await?
-            }
-        };
-        Ok(())
-    }
+pub(super) async fn erase(
+    connection: &Connection,
+    ascii_only: &AtomicBool,
+    subject: Subject<'_>,
+) -> Result<(), InboxError> {
+    let is_ascii = ascii_only.load(Ordering::Relaxed);
+    match subject {
+        Subject::User(app, user) => {
+            let user = readable(user, is_ascii);
+            connection.run((ERASE_USER, &[&user, &number(app)])).await?
+        }
+        Subject::Session(app, session) => {
+            let key = session_key(app, session);
+            connection.run((ERASE_SESSION, &[&&key[..]])).await?
+        }
+    };
+    Ok(())
 }
 
 /// A log that cannot be read begins anew, and says that it is not exact.

@@ -22,6 +22,9 @@ pub(super) struct Target {
 /// The system's certificates, as a value of `sslrootcert`.
 const SYSTEM: &str = "system";
 
+/// Within the webhook's deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// What an error may name of a URL's parameters.
@@ -84,7 +87,7 @@ impl Target {
             config.application_name("tencent-desk-webhook");
         }
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(super::PATIENCE);
+            config.connect_timeout(CONNECT_TIMEOUT);
         }
         // Detects a connection that was cut silently before an event has to wait for it.
         if config.get_tcp_user_timeout().is_none() {
