@@ -283,7 +283,7 @@ async fn a_schema_of_the_first_release_is_upgraded_in_place_and_delivered() {
     idle(&inbox).await;
     assert_eq!(numbers(&recorder, "s"), [1, 2]);
     let _ = workers.drain().await;
-    assert_eq!(server.sql(&format!("SELECT version FROM {schema}.inbox_version")), "3");
+    assert_eq!(server.sql(&format!("SELECT version FROM {schema}.inbox_version")), "4");
     assert_eq!(inbox.stats().await.unwrap().dead, 1);
 }
 
