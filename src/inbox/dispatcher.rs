@@ -81,8 +81,8 @@ impl<H: Deliver> Dispatcher<H> {
     /// becomes a dead letter; at least 1. Default: 3.
     ///
     /// Which of several events ended the process is not known, so nothing else may have been running in at least two of these
-    /// processes (in one, with a limit of 1); otherwise the event is given up only after three times as many. After two, it is
-    /// delivered alone for up to 100 ms. PostgreSQL counts the first event of each session that the process held, and does not
+    /// processes (in one, with a limit of 1); otherwise the event is given up only after three times as many. After two, or
+    /// one with a limit of 1, it is delivered alone for up to 100 ms. PostgreSQL counts the first event of each session that the process held, and does not
     /// know for the first end whether anything else was running, so limits of 1 and 2 take one more there. A process that is
     /// [draining](Workers::drain) counts for no event.
     pub fn crashes(mut self, crashes: u32) -> Self {
@@ -103,7 +103,8 @@ impl<H: Deliver> Dispatcher<H> {
         self
     }
 
-    /// How long [`Workers::drain`] lets handlers run on. Default: 20 s.
+    /// How long [`Workers::drain`] takes at most: handlers that run are cancelled when nine tenths of it are over, but no
+    /// earlier than 2 s before its end. It takes at least 100 ms for them. Default: 20 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self

@@ -1,10 +1,13 @@
 //! One lane's events, one after another.
 
 use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -94,8 +97,10 @@ impl<H: Deliver> LaneWorker<H> {
             if place > 0 || turn.is_none() {
                 turn = Some(self.next_turn(turn, &held, &mut running).await);
             }
-            let handling = self.hand_over(waiting, &held, &mut turn, &mut running);
-            let (verdict, change) = progress.during(handling).await;
+            let (verdict, change) = {
+                let handling = pin!(self.hand_over(waiting, &held, &mut turn, &mut running));
+                progress.during(handling).await
+            };
             match verdict {
                 Verdict::Done => progress.done(waiting.id, change),
                 Verdict::Dead(failure) => progress.dead(failure, change),
@@ -198,22 +203,28 @@ impl<H: Deliver> LaneWorker<H> {
         let begun = Instant::now();
         let watched = Attempt::begin(event, attempts);
         let mut handling = watched.carry(Box::pin(facts.within(&self.store, attempt(&self.handler, event))));
-        let result = tokio::select! {
-            biased;
-            result = &mut handling => Some(result),
-            () = self.cut() => {
-                self.interrupted.fetch_add(1, Ordering::Relaxed);
-                None
+        // Most handlers of a backlog are ready at once, and need nothing of what follows.
+        let at_once = poll_fn(|cx| Poll::Ready(Pin::new(&mut handling).poll(cx))).await;
+        let result = if let Poll::Ready(result) = at_once {
+            Some(result)
+        } else {
+            tokio::select! {
+                biased;
+                result = &mut handling => Some(result),
+                () = self.cut() => {
+                    self.interrupted.fetch_add(1, Ordering::Relaxed);
+                    None
+                }
+                () = held.lost() => {
+                    watched.log_lost_lease(event);
+                    None
+                }
+                () = sleep(self.policy.timeout) => {
+                    let seconds = self.policy.timeout.as_secs_f64();
+                    Some(Err(HandlerError::from(format!("the handler was cancelled: it has not ended within {seconds} s"))))
+                }
+                () = self.accompany(waiting, held, turn) => None,
             }
-            () = held.lost() => {
-                watched.log_lost_lease(event);
-                None
-            }
-            () = sleep(self.policy.timeout) => {
-                let seconds = self.policy.timeout.as_secs_f64();
-                Some(Err(HandlerError::from(format!("the handler was cancelled: it has not ended within {seconds} s"))))
-            }
-            () = self.accompany(waiting, held, turn) => None,
         };
         watched.within(|| isolated(|| drop(handling)));
         let Some(result) = result else {

@@ -238,19 +238,21 @@ impl Inbox {
     }
 
     /// Opens an existing inbox for [operations](Self#method.pending) from another process, while receivers and workers may
-    /// run: the file, or the PostgreSQL by its URL. It is neither made nor upgraded. This inbox stores and delivers nothing.
+    /// run: the path of the file, as for [`open`](Self::open), or the URL of the PostgreSQL, as for `connect`. It is neither
+    /// made nor upgraded. This inbox stores and delivers nothing.
     ///
     /// # Errors
     ///
     /// When it is not there, is of another version, or cannot be opened.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub async fn operate(place: &str) -> Result<Self, InboxError> {
+    pub async fn operate(place: impl AsRef<std::path::Path>) -> Result<Self, InboxError> {
+        let place = place.as_ref();
         #[cfg(feature = "postgres")]
-        if place.contains("://") {
-            return Self::operate_in(place, "desk_inbox").await;
+        if let Some(url) = place.to_str().filter(|place| place.contains("://")) {
+            return Self::operate_in(url, "desk_inbox").await;
         }
         #[cfg(feature = "sqlite")]
-        return Ok(Self::on(Arc::new(sqlite::Operator::open(std::path::Path::new(place)).await?)));
+        return Ok(Self::on(Arc::new(sqlite::Operator::open(place).await?)));
         #[cfg(not(feature = "sqlite"))]
         Err(InboxError::new("the feature `sqlite` is needed to operate an inbox in a file"))
     }

@@ -1,6 +1,6 @@
 //! Records what became of a lane's events, also while the next one is being handled.
 
-use std::{mem, pin::pin, time::Duration};
+use std::{mem, pin::Pin, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -73,8 +73,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Does `work`, and records meanwhile what is due.
-    pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
+    pub(super) async fn during<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
         loop {
             let is_recording = !self.recording.is_empty();
             let due = self.due.filter(|_| !is_recording);

@@ -45,7 +45,7 @@ impl Policy {
     /// Whether this event may be the one that its process has died of, so that nothing else should run beside it. One death
     /// is not enough: after a kill all that ran would wait for each other, and the next kill would meet one that runs alone.
     pub(super) fn is_suspect(&self, event: &Waiting) -> bool {
-        event.crashes > 1
+        event.crashes >= self.crashes.min(2)
     }
 
     /// Whether this event has ended enough processes. What else was running could have ended most of them, but not those in

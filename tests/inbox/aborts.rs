@@ -1,6 +1,12 @@
 //! Processes that an event's handling aborts.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command as Program, Stdio},
+    time::Duration,
+};
 
 use tencent_desk_webhook::inbox::Inbox;
 use tokio::{process::Child, time::sleep};
@@ -81,15 +87,32 @@ async fn aborts_of_one_session(place: &Place, events: usize) {
     check(place, &address, &log, events, 0).await;
 }
 
+/// Twice beside others, and twice alone.
+async fn one_among_many_ends_four_processes_and_no_other_event_dies(place: Place) {
+    let (folder, address) = (Folder::new(), place.address());
+    let inbox = open(&address).await;
+    for session in 0..1000 {
+        accept(&inbox, &message(&format!("good-{session}"), 0)).await;
+        if session == 500 {
+            accept(&inbox, &message("poison", 1)).await;
+        }
+    }
+    drop(inbox);
+    let log = folder.join("log");
+    let aborts = survive(&place, &address, &log, 1).await;
+    assert!((3..=4).contains(&aborts), "{}: {aborts} aborts", place.name());
+    check(&place, &address, &log, 1, 1000).await;
+}
+
 on_each_engine! {
     alone_it_is_dead_after_three_times,
     several_of_a_session_are_dead_after_three_times_each,
+    one_among_many_ends_four_processes_and_no_other_event_dies,
     among_many_events_those_that_abort_die_and_no_others,
     kills_and_aborts_lose_nothing_and_bury_no_innocent_event,
 }
 
 async fn among_many_events_those_that_abort_die_and_no_others(place: Place) {
-    let place = &place;
     let (folder, address) = (Folder::new(), place.address());
     let inbox = open(&address).await;
     for session in 0..200 {
@@ -102,9 +125,9 @@ async fn among_many_events_those_that_abort_die_and_no_others(place: Place) {
     }
     drop(inbox);
     let log = folder.join("log");
-    let crashes = survive(place, &address, &log, 1).await;
+    let crashes = survive(&place, &address, &log, 1).await;
     assert!((4..=10).contains(&crashes), "{}: {crashes} crashes for two events", place.name());
-    check(place, &address, &log, 2, 600).await;
+    check(&place, &address, &log, 2, 600).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,57 +146,100 @@ async fn several_workers_are_aborted_a_few_times_in_all() {
     check(&place, &address, &log, 1, 100).await;
 }
 
-/// Ends of the process, by kills and by aborts.
+/// How many events are sent that abort their process.
+const POISON: usize = 50;
+
+/// How many times the process ends: by aborts, SIGKILL and SIGTERM. `DESK_TEST_ENDS` sets another number, and
+/// `DESK_TEST_MINUTES` how long it goes on at least.
 const ENDS: usize = 110;
 
-/// How many of these are aborts, at least.
-const ABORTS: usize = 50;
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
 
-/// While senders load it, a process is killed in one round, and sent an event that aborts it in the next. In the end a version
-/// is deployed that can handle such events.
+/// While senders load it, the process is frozen, killed or stopped in one round, and sent an event that aborts it in the next.
+/// In the end a version is deployed that can handle such events.
 async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event(place: Place) {
-    let place = &place;
+    let (ends, minutes) = (setting("DESK_TEST_ENDS", ENDS), setting("DESK_TEST_MINUTES", 0));
     let (folder, address, port) = (Folder::new(), place.address(), free_port());
     let log = folder.join("log");
     let senders = Senders::start(8, &[port]);
-    let (mut ends, mut aborts, mut client) = (0, 0, None);
-    while ends < ENDS || aborts < ABORTS {
-        assert!(ends < 10 * ENDS, "{}: only {aborts} aborts", place.name());
+    let begun = std::time::Instant::now();
+    let (mut poison, mut client) = (Vec::new(), None);
+    let (mut aborts, mut kills, mut stops, mut freezes) = (0, 0, 0, 0);
+    while aborts + kills + stops < ends
+        || poison.len() < POISON
+        || begun.elapsed().as_secs() < 60 * minutes as u64
+    {
         let mut command = example(&address, port, &log);
         command.env("DESK_HANDLER_ABORT", "poison").stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let pid = child.id().unwrap();
+        let round = aborts + kills + stops;
         let life = async {
-            if ends % 2 == 1 {
-                while !send(&mut client, port, &format!("poison-{ends}"), 0).await {
+            if round % 2 == 1 && poison.len() < POISON {
+                let session = format!("poison-{round}");
+                while !send(&mut client, port, &session, 0).await {
                     sleep(Duration::from_millis(2)).await;
                 }
+                poison.push(session);
                 sleep(Duration::from_secs(2)).await;
             } else {
                 sleep(Duration::from_millis(fastrand::u64(20..150))).await;
+                if fastrand::u8(..4) == 0 {
+                    signal(pid, "-STOP");
+                    sleep(Duration::from_millis(fastrand::u64(50..800))).await;
+                    signal(pid, "-CONT");
+                    sleep(Duration::from_millis(fastrand::u64(20..150))).await;
+                    freezes += 1;
+                }
             }
         };
         tokio::select! {
             _ = child.wait() => aborts += 1,
-            () = life => child.kill().await.unwrap(),
+            () = life => if round.is_multiple_of(4) {
+                signal(pid, "-TERM");
+                // It may meet an event that aborts it before it has stopped.
+                tokio::time::timeout(PATIENCE, child.wait()).await.expect("it does not stop").unwrap();
+                stops += 1;
+            } else {
+                child.kill().await.unwrap();
+                kills += 1;
+            },
         }
-        ends += 1;
     }
     let process = Process::start(example(&address, port, &log)).await;
     sleep(Duration::from_millis(200)).await;
     let acknowledged = senders.stop().await;
     delivered(&acknowledged, &log).await;
+    let operator = Inbox::operate(&address).await.unwrap();
+    crate::places::idle(&operator).await;
     process.stop().await;
-    process::check(&acknowledged, &process::deliveries(&log));
+    let deliveries = process::deliveries(&log);
+    process::check(&acknowledged, &deliveries);
 
     let inbox = open(&address).await;
     let letters = inbox.dead_letters(0, 1000).await.unwrap();
     let dead: Vec<_> = letters.iter().map(|letter| &letter.event.as_ref().unwrap().session_id).collect();
-    assert!(dead.iter().all(|session| session.starts_with("poison")), "{}: {dead:?}", place.name());
+    assert!(dead.iter().all(|session| poison.contains(session)), "{}: {dead:?}", place.name());
+    let lost: Vec<_> = poison
+        .iter()
+        .filter(|session| !dead.contains(session) && !deliveries.contains_key(*session))
+        .collect();
+    assert!(lost.is_empty(), "{}: {lost:?}", place.name());
     let events: usize = acknowledged.values().sum();
     eprintln!(
-        "{}: {ends} ends, {aborts} of them aborts; {events} events, {} poison ones dead",
+        "{}: {} s, {aborts} aborts, {kills} SIGKILL, {stops} SIGTERM, {freezes} freezes; {events} events acknowledged and \
+         delivered in order; of {} that abort, {} are dead letters; no other is",
         place.name(),
-        dead.len()
+        begun.elapsed().as_secs(),
+        poison.len(),
+        dead.len(),
     );
-    assert!(events > ENDS, "{}: only {events} were acknowledged", place.name());
+    assert!(aborts >= POISON && events > ends, "{}: {aborts} aborts, {events} events", place.name());
+}
+
+fn signal(pid: u32, signal: &str) {
+    // It may have ended meanwhile.
+    let _ = Program::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status().unwrap();
 }

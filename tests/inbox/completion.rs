@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params_from_iter, types::Value};
 use tencent_desk_webhook::{
     Event, EventHandler, HandlerResult, async_trait,
     inbox::{Delivery, Filter, Inbox, Receipt, ReceiptValue},
@@ -74,10 +74,11 @@ struct Careless {
 }
 
 fn execute(database: &Connection, receipt: &Receipt) -> rusqlite::Result<usize> {
-    let [ReceiptValue::Int(id), ReceiptValue::Int(archive)] = receipt.params[..] else {
-        panic!("{receipt:?}")
-    };
-    database.execute(&receipt.sql, [id, archive])
+    let parameters = receipt.params.iter().map(|value| match value {
+        ReceiptValue::Int(int) => Value::from(*int),
+        ReceiptValue::Bytes(bytes) => Value::from(bytes.clone()),
+    });
+    database.execute(&receipt.sql, params_from_iter(parameters))
 }
 
 #[async_trait]
@@ -118,4 +119,52 @@ async fn what_was_recorded_as_done_is_not_tried_again_and_counts_once() {
     let effects: i64 = database.query_row("SELECT count(*) FROM effect", [], |row| row.get(0)).unwrap();
     assert_eq!(effects, 0);
     drop(workers);
+}
+
+/// Keeps its receipts, and is too slow at first.
+#[derive(Clone, Default)]
+struct Slow(Arc<Mutex<Vec<Receipt>>>);
+
+#[async_trait]
+impl EventHandler for Slow {
+    async fn on_event(&self, _: &Event) -> HandlerResult {
+        let attempt = {
+            let mut receipts = self.0.lock().unwrap();
+            receipts.push(Delivery::current().unwrap().receipt().unwrap());
+            receipts.len()
+        };
+        if attempt <= 2 {
+            sleep(Duration::from_secs(3600)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Work that a handler has begun elsewhere goes on when the handler is cancelled: its receipt fails once the event is another
+/// attempt's, in this process or the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_of_an_earlier_attempt_fails() {
+    let folder = Folder::new();
+    let path = folder.join("desk.db");
+    let handler = Slow::default();
+    let inbox = Inbox::open(&path).await.unwrap();
+    accept(&inbox, &message("s", 1)).await;
+    let short = Duration::from_millis(1);
+    let workers = inbox.deliver_to(handler.clone()).timeout(short).backoff(short, short).grace(short).start();
+    until("it is tried again", async || handler.0.lock().unwrap().len() == 2).await;
+    let database = Connection::open(&path).unwrap();
+    let receipts = || handler.0.lock().unwrap().clone();
+    assert!(execute(&database, &receipts()[0]).unwrap_err().to_string().contains("not held"));
+    let _ = workers.drain().await;
+    drop(inbox);
+
+    let inbox = Inbox::open(&path).await.unwrap();
+    inbox.pause().await.unwrap();
+    assert_eq!(inbox.pending(&Filter::all()).await.unwrap().len(), 1);
+    assert!(execute(&database, &receipts()[1]).unwrap_err().to_string().contains("not held"));
+    inbox.resume().await.unwrap();
+    let workers = inbox.deliver_to(handler.clone()).start();
+    idle(&inbox).await;
+    assert_eq!(receipts().len(), 3);
+    let _ = workers.drain().await;
 }

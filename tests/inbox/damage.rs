@@ -1,11 +1,14 @@
 //! Rows of an SQLite file that cannot be read.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use rusqlite::Connection;
-use tencent_desk_webhook::{inbox::Inbox, testing::Recorder};
+use tencent_desk_webhook::{
+    inbox::{Filter, Inbox},
+    testing::{APP, Behaviour, Recorder},
+};
 
-use crate::places::{Folder, accept, deliver, idle, message, numbers};
+use crate::places::{Folder, accept, deliver, idle, message, numbers, until};
 
 /// Stores two events of a session and one of another, each on several pages, and closes the file.
 async fn stored(path: &Path) {
@@ -60,7 +63,67 @@ async fn a_broken_overflow_page_becomes_a_dead_letter_and_stops_nothing() {
     let folder = Folder::new();
     let path = folder.join("desk.db");
     stored(&path).await;
-    let mut bytes = fs::read(&path).unwrap();
+    damage(&path);
+    check_that_the_first_is_dead(&path).await;
+}
+
+/// It is listed with what is left of it, and deleted by hand or by age.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_overflow_page_of_a_dead_letter_or_an_archived_event_is_in_the_way_of_nothing() {
+    for by_hand in [true, false] {
+        for behaviour in [Behaviour::FailPermanently, Behaviour::Succeed] {
+            let folder = Folder::new();
+            let path = folder.join("desk.db");
+            let day = Duration::from_secs(24 * 3600);
+            let open = async || Inbox::open(&path).await.unwrap().archive(day);
+            stored(&path).await;
+            let inbox = open().await;
+            let recorder = Recorder::default();
+            recorder.will(behaviour);
+            let workers = deliver(&inbox, &recorder);
+            idle(&inbox).await;
+            let _ = workers.drain().await;
+            drop(inbox);
+            drop(Inbox::open(&path).await.unwrap());
+            damage(&path);
+
+            let inbox = open().await;
+            let letters = inbox.dead_letters(0, 9).await.unwrap();
+            let archived = inbox.archived(&Filter::all()).await.unwrap();
+            let texts: Vec<_> = letters.iter().map(|letter| &letter.json).collect();
+            let texts: Vec<_> = texts.into_iter().chain(archived.iter().map(|event| &event.json)).collect();
+            assert_eq!(texts.len(), 3, "{behaviour:?}");
+            assert!(texts[0].contains("<s-1><s-1>") && texts[0].len() < 15_000, "{}", texts[0].len());
+            if let Some(letter) = letters.first() {
+                assert!(!inbox.requeue(letter.id).await.unwrap());
+            }
+            if by_hand && !letters.is_empty() {
+                assert!(inbox.discard(letters[0].id).await.unwrap());
+                assert!(!inbox.discard(letters[0].id).await.unwrap());
+                assert_eq!(inbox.dead_letters(0, 9).await.unwrap().len(), 2);
+                assert_eq!(inbox.purge(Duration::ZERO).await.unwrap(), 2);
+            } else if by_hand {
+                assert_eq!(inbox.forget_session(APP, "s").await.unwrap(), 2);
+            } else if !letters.is_empty() {
+                assert_eq!(inbox.purge(Duration::ZERO).await.unwrap(), 3);
+            } else {
+                drop(inbox);
+                let inbox = Inbox::open(&path).await.unwrap().archive(Duration::ZERO);
+                until("they are old", async || inbox.archived(&Filter::all()).await.unwrap().is_empty())
+                    .await;
+                continue;
+            }
+            assert!(inbox.dead_letters(0, 9).await.unwrap().is_empty());
+            assert_eq!(inbox.stats().await.unwrap(), Default::default());
+            drop(inbox);
+            assert_eq!(open().await.stats().await.unwrap(), Default::default(), "after a restart");
+        }
+    }
+}
+
+/// Breaks the chain of the pages of the first event.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
     // An overflow page has the number of the next one, and then nothing but content.
     let is_overflow = |page: &[u8]| {
         let (next, content) = page.split_at(4);
@@ -69,6 +132,5 @@ async fn a_broken_overflow_page_becomes_a_dead_letter_and_stops_nothing() {
     };
     let page = bytes.chunks(4096).position(is_overflow).expect("there is no such page");
     bytes[page * 4096..page * 4096 + 4].fill(0xEE);
-    fs::write(&path, bytes).unwrap();
-    check_that_the_first_is_dead(&path).await;
+    fs::write(path, bytes).unwrap();
 }

@@ -33,8 +33,15 @@ async fn an_event_that_has_ended_three_processes_is_a_dead_letter_and_its_sessio
         (2, 2, 3, false),
         (3, 1, 3, false),
         (9, 0, 3, true),
-        (1, 1, 1, true),
+        (8, 1, 3, false),
+        (9, 1, 3, true),
         (3, 2, 4, false),
+        (5, 2, 5, true),
+        (1, 0, 1, false),
+        (1, 1, 1, true),
+        (3, 0, 1, true),
+        (2, 1, 2, false),
+        (2, 2, 2, true),
     ] {
         let (_, inbox) = with_crashes(crashes, alone).await;
         let recorder = Recorder::default();

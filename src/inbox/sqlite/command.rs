@@ -4,14 +4,15 @@
 //! transaction after another would hold up acceptance.
 
 use std::{
-    sync::Weak,
+    collections::HashSet,
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
 use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{task::JoinSet, time::sleep};
 
 use super::{commit::Change, file::Disk, memory::Memory, millis, owner::Owner, thread::Thread};
 use crate::inbox::{
@@ -53,9 +54,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A command that is older is not executed any more: its process has given up long ago.
 pub(super) const TOO_OLD: Duration = Duration::from_secs(300);
 
-/// Answers commands as long as there is an owner.
+/// Answers commands as long as there is an owner, each in a task of its own: one may take long.
 pub(super) async fn answer(thread: Weak<Thread<Disk>>, memory: Weak<Memory>) {
-    let mut version = None;
+    let (mut version, mut answering) = (None, Answering::default());
     loop {
         sleep(LOOK).await;
         let (Some(thread), Some(memory)) = (thread.upgrade(), memory.upgrade()) else { return };
@@ -64,50 +65,89 @@ pub(super) async fn answer(thread: Weak<Thread<Disk>>, memory: Weak<Memory>) {
             // It changes whenever another connection has written.
             file.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get::<_, i64>(0))
         });
-        match changed.await {
-            Ok(now) if version != Some(now) => {
-                // What the other connection has deleted is in the log still.
-                let note = |disk: &mut Disk| {
-                    disk.upkeep.changed();
-                    Ok(())
-                };
-                let tidy = owner.thread.run(note).await;
-                // If it fails it is tried again: the version is not remembered.
-                version = tidy.and(owner.answer_all().await).ok().map(|()| now);
-            }
-            _ => {}
+        let Ok(now) = changed.await else { continue };
+        let has_failed = answering.collect();
+        if version == Some(now) && !has_failed {
+            continue;
         }
+        // What the other connection has deleted is in the log still.
+        let note = |disk: &mut Disk| {
+            disk.upkeep.changed();
+            Ok(())
+        };
+        let tidy = owner.thread.run(note).await;
+        // If it fails it is tried again: the version is not remembered.
+        version = tidy.and(owner.open_commands().await).ok().map(|commands| {
+            answering.start(&owner, commands);
+            now
+        });
+    }
+}
+
+/// Commands that are being executed.
+#[derive(Default)]
+struct Answering {
+    tasks: JoinSet<(i64, bool)>,
+    ids: HashSet<i64>,
+}
+
+impl Answering {
+    fn start(&mut self, owner: &Owner, commands: Vec<(i64, i64, String)>) {
+        for (id, asked, request) in commands {
+            if self.ids.insert(id) {
+                let owner = Owner::of(Arc::clone(&owner.thread), Arc::clone(&owner.memory));
+                self.tasks.spawn(async move { (id, owner.answer_one(id, asked, &request).await.is_ok()) });
+            }
+        }
+    }
+
+    /// Forgets those that have ended. `true`: the answer to one could not be written.
+    fn collect(&mut self) -> bool {
+        let mut has_failed = false;
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Ok((id, is_answered)) = ended {
+                self.ids.remove(&id);
+                has_failed |= !is_answered;
+            }
+        }
+        has_failed
     }
 }
 
 impl Owner {
     /// Executes what was asked.
     pub(super) async fn answer_all(&self) -> Result<(), InboxError> {
+        for (id, asked, request) in self.open_commands().await? {
+            self.answer_one(id, asked, &request).await?;
+        }
+        Ok(())
+    }
+
+    async fn open_commands(&self) -> Result<Vec<(i64, i64, String)>, InboxError> {
         let open = "SELECT id, asked, request FROM command WHERE answer IS NULL ORDER BY id";
         let read = move |file: &Transaction<'_>| {
             let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            file.prepare_cached(open)?
-                .query_map([], row)?
-                .collect::<rusqlite::Result<Vec<(i64, i64, String)>>>()
+            file.prepare_cached(open)?.query_map([], row)?.collect()
         };
-        for (id, asked, request) in self.thread.read(read).await? {
-            let is_old = asked < super::before(TOO_OLD);
-            let answer = match serde_json::from_str(&request) {
-                _ if is_old => Err(InboxError::new("the command has waited for too long")),
-                Ok(command) => self.execute(command).await,
-                Err(_) => Err(InboxError::new("the process that has the inbox is of another release")),
-            };
-            let answer =
-                answer.map_or_else(|error| json!({ "error": error.to_string() }), |ok| json!({ "ok": ok }));
-            let answer = answer.to_string();
-            let write = move |file: &Transaction<'_>| {
-                file.execute("UPDATE command SET answer = ?2 WHERE id = ?1", params![id, answer])?;
-                // Answers that were never fetched. They may contain a user's name.
-                file.execute("DELETE FROM command WHERE asked < ?1", [super::before(TOO_OLD)]).map(drop)
-            };
-            self.thread.change(Change::Take, write, |()| ()).await?;
-        }
-        Ok(())
+        self.thread.read(read).await
+    }
+
+    async fn answer_one(&self, id: i64, asked: i64, request: &str) -> Result<(), InboxError> {
+        let is_old = asked < super::before(TOO_OLD);
+        let answer = match serde_json::from_str(request) {
+            _ if is_old => Err(InboxError::new("the command has waited for too long")),
+            Ok(command) => self.execute(command).await,
+            Err(_) => Err(InboxError::new("the process that has the inbox is of another release")),
+        };
+        let answer =
+            answer.map_or_else(|error| json!({ "error": error.to_string() }), |ok| json!({ "ok": ok }));
+        let answer = answer.to_string();
+        let write = move |file: &Transaction<'_>| {
+            file.execute("UPDATE command SET answer = ?2 WHERE id = ?1", params![id, answer])?;
+            // Answers that were never fetched. They may contain a user's name.
+            file.execute("DELETE FROM command WHERE asked < ?1", [super::before(TOO_OLD)]).map(drop)
+        };
+        self.thread.change(Change::Take, write, |()| ()).await
     }
 
     async fn execute(&self, command: Command) -> Result<Value, InboxError> {

@@ -36,10 +36,23 @@ impl Disk {
         self.upkeep.changed();
         let output = result.map_err(failed)?;
         if change == Change::Add {
+            self.log.accepted();
             // What went into a deleted file shall not be acknowledged.
             self.presence.check()?;
         }
         Ok(output)
+    }
+
+    /// Writes an event and rolls it back, and tries whether the disk takes more: a transaction that is rolled back may never
+    /// reach it.
+    pub(super) fn check(&mut self) -> Result<(), InboxError> {
+        self.check_can_add()?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let event = "INSERT INTO event (id, lane, stored, json) VALUES (-1, zeroblob(16), 0, '{}')";
+        transaction.execute(event, []).and_then(|_| transaction.rollback()).map_err(failed)?;
+        let failed = |error| InboxError::caused("the inbox's disk takes nothing more", &error);
+        self.reserve.probe().map_err(failed)
     }
 
     fn check_can_add(&mut self) -> Result<(), InboxError> {
@@ -65,23 +78,32 @@ impl Disk {
     ) -> rusqlite::Result<T> {
         let secure = |level| self.connection.pragma_update(None, "secure_delete", level);
         let result = if change == Change::Erase { secure("ON") } else { Ok(()) };
-        let result = result.and_then(|()| commit(&mut self.connection, change, work));
+        let result = result.and_then(|()| self.set_synced(change == Change::Add));
+        let result = result.and_then(|()| commit(&mut self.connection, work));
         if change == Change::Erase {
             let _ = self.connection.pragma_update(None, "secure_delete", "FAST");
         }
+        self.committed = true;
         self.log.observe(&result);
-        self.log.carry_over(&self.connection);
         result
+    }
+
+    /// Whether commits are synced from now on.
+    pub(super) fn set_synced(&mut self, synced: bool) -> rusqlite::Result<()> {
+        if self.synced != Some(synced) {
+            self.synced = None;
+            let level = if synced { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.synced = Some(synced);
+        }
+        Ok(())
     }
 }
 
 fn commit<T>(
     connection: &mut Connection,
-    change: Change,
     work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    let level = if change == Change::Add { "FULL" } else { "NORMAL" };
-    connection.pragma_update(None, "synchronous", level)?;
     // IMMEDIATE: a read that is followed by a write would fail if another connection has written in between.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let output = work(&transaction)?;

@@ -31,6 +31,10 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// The file, and ours alone.
 pub(super) struct Disk {
     pub(super) connection: Connection,
+    /// Whether commits are synced; `None`: as SQLite was left.
+    pub(super) synced: Option<bool>,
+    /// Whether something may be in the log that was not there when it was looked at last.
+    pub(super) committed: bool,
     pub(super) log: Log,
     pub(super) presence: Presence,
     pub(super) reserve: Reserve,
@@ -57,6 +61,8 @@ pub(super) fn own(files: Files, lock: File) -> Result<Disk, InboxError> {
         log: Log::default(),
         presence: Presence::of(&files),
         connection,
+        synced: None,
+        committed: true,
         reserve: Reserve::new(files),
         upkeep: Upkeep::default(),
         lock,
@@ -131,6 +137,8 @@ pub(super) fn identify(connection: &Connection, files: &Files) -> Result<usize, 
 
 fn prepare(mut connection: Connection, files: &Files) -> Result<Connection, InboxError> {
     let failed = failure(files);
+    // It holds for a new file at once, and for one of an earlier release once that is rewritten.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(&failed)?;
     let mode: String =
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(&failed)?;
     if mode != "wal" {
@@ -166,7 +174,7 @@ const SETTINGS: [&str; 8] = [
     "PRAGMA checkpoint_fullfsync = ON",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA journal_size_limit = 16777216",
-    "PRAGMA cache_size = -32768",
+    "PRAGMA cache_size = -8192",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = FAST",
 ];

@@ -4,7 +4,11 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{millis, rows::Stored, sessions};
+use super::{
+    millis,
+    rows::{self, Stored, Table},
+    sessions,
+};
 use crate::inbox::store::{Failure, Outcome};
 
 /// What else there may be of an event, which is seldom.
@@ -14,6 +18,8 @@ pub(super) struct Traces {
     pub(super) receipts: bool,
     /// Events have crashes.
     pub(super) crashes: bool,
+    /// The last claim.
+    pub(super) epoch: i64,
 }
 
 /// How an outcome was recorded.
@@ -24,6 +30,8 @@ pub(super) struct Recorded {
     /// How many have become dead letters.
     pub(super) buried: u64,
 }
+
+const DELETE: &str = "DELETE FROM event WHERE id = ?1";
 
 /// Records what became of the events of a lane. `damaged`: those of them that are.
 pub(super) fn record(
@@ -36,17 +44,22 @@ pub(super) fn record(
     let mut recorded = Recorded::default();
     // Of an event that was taken away meanwhile, as by an operator, nothing is kept.
     let mut gone = Vec::new();
+    let mut delete = file.prepare_cached(DELETE)?;
     for id in &outcome.done {
-        let archive = outcome.archive || (traces.receipts && is_done(file, *id)? == Some(true));
-        match damaged(*id) {
-            Some(row) => {
-                mark(file, row.id, traces)?;
-                gone.push(*id);
-            }
-            None if done(file, *id, archive, traces)? => gone.push(*id),
-            None => {}
+        if let Some(row) = damaged(*id) {
+            mark(file, row.id, traces)?;
+            gone.push(*id);
+            continue;
         }
+        if outcome.archive || (traces.receipts && is_done(file, *id)? == Some(true)) {
+            archive(file, *id)?;
+        }
+        if delete.execute([id])? > 0 {
+            gone.push(*id);
+        }
+        forget_traces(file, *id, traces)?;
     }
+    drop(delete);
     for Failure { id, attempts, error } in &outcome.dead {
         if let Some(row) = damaged(*id) {
             bury_damaged(file, row, *attempts, error, traces)?;
@@ -68,9 +81,10 @@ pub(super) fn record(
             let now = SystemTime::now();
             let mut retry = file.prepare_cached(
                 "UPDATE event SET attempts = ?2, error = ?3, retry_at = ?4, \
-                 failing_since = coalesce(failing_since, ?5) WHERE id = ?1",
+                 failing_since = coalesce(failing_since, ?5), fenced = ?6 WHERE id = ?1",
             )?;
-            retry.execute(params![*id, attempts, error, millis(now + *after), millis(now)])?;
+            let fenced = outcome.claim.epoch;
+            retry.execute(params![*id, attempts, error, millis(now + *after), millis(now), fenced])?;
         }
     }
     Ok(recorded)
@@ -78,11 +92,13 @@ pub(super) fn record(
 
 /// Takes an event away that its handler has recorded as done. `false`: it has not.
 pub(super) fn settle(file: &Connection, id: i64, traces: Traces) -> rusqlite::Result<bool> {
-    let archive = if traces.receipts { is_done(file, id)? } else { None };
-    if let Some(archive) = archive {
-        done(file, id, archive, traces)?;
+    let recorded = if traces.receipts { is_done(file, id)? } else { None };
+    let Some(to_archive) = recorded else { return Ok(false) };
+    if to_archive {
+        archive(file, id)?;
     }
-    Ok(archive.is_some())
+    take_away(file, id, traces)?;
+    Ok(true)
 }
 
 /// Takes all of them away.
@@ -100,16 +116,12 @@ pub(super) fn is_done(file: &Connection, id: i64) -> rusqlite::Result<Option<boo
     recorded.query_row([id], |row| row.get(0)).optional()
 }
 
-/// `false`: it is not there any more.
-fn done(file: &Connection, id: i64, archive: bool, traces: Traces) -> rusqlite::Result<bool> {
-    if archive {
-        let mut keep = file.prepare_cached(
-            "INSERT OR REPLACE INTO archive (id, lane, stored, delivered, json) \
-             SELECT id, lane, stored, ?2, json FROM event WHERE id = ?1",
-        )?;
-        keep.execute(params![id, millis(SystemTime::now())])?;
-    }
-    take_away(file, id, traces)
+fn archive(file: &Connection, id: i64) -> rusqlite::Result<()> {
+    let mut keep = file.prepare_cached(
+        "INSERT OR REPLACE INTO archive (id, lane, stored, delivered, json) \
+         SELECT id, lane, stored, ?2, json FROM event WHERE id = ?1",
+    )?;
+    keep.execute(params![id, millis(SystemTime::now())]).map(drop)
 }
 
 /// `false`: it is not there any more.
@@ -141,14 +153,14 @@ fn bury_damaged(
 
 /// Deletes an event and all traces of it. `false`: it is not there any more.
 pub(super) fn take_away(file: &Connection, id: i64, traces: Traces) -> rusqlite::Result<bool> {
-    let deleted = file.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id])?;
+    let deleted = file.prepare_cached(DELETE)?.execute([id])?;
     forget_traces(file, id, traces)?;
     Ok(deleted > 0)
 }
 
 /// Takes an event away whose row cannot be deleted.
 pub(super) fn mark(file: &Connection, id: i64, traces: Traces) -> rusqlite::Result<()> {
-    file.execute("INSERT OR IGNORE INTO damaged (id) VALUES (?1)", [id])?;
+    rows::mark(file, Table::Event, id)?;
     forget_traces(file, id, traces)
 }
 

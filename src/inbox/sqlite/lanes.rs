@@ -33,7 +33,16 @@ struct Lane {
     epoch: Option<i64>,
 }
 
-/// Claims of one run. The numbers of the runs are above.
+/// A lane that was claimed, with its first events.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) claim: Claim,
+    pub(super) ids: Vec<i64>,
+    /// The claim whose lease has run out.
+    pub(super) expired: Option<i64>,
+}
+
+/// Claims of one run. The numbers of the runs are above; `upgrade-2.sql` knows how far.
 const RUN: i64 = 1 << 40;
 
 impl Lanes {
@@ -53,7 +62,7 @@ impl Lanes {
         let mut is_first = false;
         let is_there = self.change(key, |lane| {
             lane.queue.push_in_place(entry);
-            is_first = lane.queue.first().is_some_and(|first| first.id == entry.id);
+            is_first = lane.queue.first() == Some(entry.id);
         });
         if !is_there {
             self.insert(key, entry, now);
@@ -67,7 +76,7 @@ impl Lanes {
         ids.iter().for_each(|id| self.suspects.clear(*id));
         let mut was_first = false;
         self.change(key, |lane| {
-            was_first = lane.queue.first().is_some_and(|first| ids.contains(&first.id));
+            was_first = lane.queue.first().is_some_and(|first| ids.contains(&first));
             ids.iter().for_each(|id| lane.queue.remove(*id));
         });
         if was_first {
@@ -79,14 +88,14 @@ impl Lanes {
     fn first_has_changed(&mut self, key: LaneKey, now: Instant) {
         let Some(lane) = self.lanes.get(&key).filter(|lane| lane.epoch.is_none()) else { return };
         match lane.queue.first() {
-            Some(first) => self.reschedule(key, first.retry.unwrap_or(now).max(now)),
+            Some(first) => self.reschedule(key, lane.queue.retry_of(first).unwrap_or(now).max(now)),
             None => self.discard(key),
         }
     }
 
     fn insert(&mut self, key: LaneKey, entry: Entry, now: Instant) {
         self.count += 1;
-        let due = (entry.retry.unwrap_or(now), self.count);
+        let due = (now, self.count);
         self.due.insert((due.0, due.1, key));
         let mut lane = Lane { queue: Queue::default(), due, epoch: None };
         lane.queue.push(entry);
@@ -108,9 +117,9 @@ impl Lanes {
         lanes.map(|(key, lane)| (*key, lane.queue.retrying().collect())).collect()
     }
 
-    /// Lets events be tried again that wait for their retries.
-    pub(super) fn retry_now(&mut self, key: LaneKey, ids: &[i64], now: Instant) {
-        if self.change(key, |lane| ids.iter().for_each(|id| lane.queue.retry(*id, now))) {
+    /// Lets events that have failed be tried again then.
+    pub(super) fn retry(&mut self, key: LaneKey, ids: &[i64], at: Instant, now: Instant) {
+        if self.change(key, |lane| ids.iter().for_each(|id| lane.queue.retry(*id, at))) {
             self.first_has_changed(key, now);
         }
     }
@@ -124,7 +133,7 @@ impl Lanes {
     }
 
     /// Lanes that are due, the longest first, each with its first events, as far as a claim's bytes go.
-    pub(super) fn claim(&mut self, limit: usize, now: Instant, lease: Duration) -> Vec<(Claim, Vec<i64>)> {
+    pub(super) fn claim(&mut self, limit: usize, now: Instant, lease: Duration) -> Vec<Claimed> {
         if self.paused || limit == 0 {
             return Vec::new();
         }
@@ -138,14 +147,18 @@ impl Lanes {
             claimed_bytes += bytes;
             due.push((*key, ids));
         }
-        due.into_iter().map(|(key, ids)| (self.hold(key, now + lease), ids)).collect()
+        due.into_iter().map(|(key, ids)| self.hold(key, ids, now + lease)).collect()
     }
 
-    fn hold(&mut self, key: LaneKey, until: Instant) -> Claim {
+    fn hold(&mut self, key: LaneKey, ids: Vec<i64>, until: Instant) -> Claimed {
         self.reschedule(key, until);
-        let epoch = self.run + self.count;
-        self.change(key, |lane| lane.epoch = Some(epoch));
-        Claim { lane: key, epoch }
+        let (epoch, mut expired) = (self.last_epoch(), None);
+        self.change(key, |lane| expired = lane.epoch.replace(epoch));
+        Claimed { claim: Claim { lane: key, epoch }, ids, expired }
+    }
+
+    pub(super) fn last_epoch(&self) -> i64 {
+        self.run + self.count
     }
 
     /// Claims these before all others that are due: the dispatcher delivers their first events alone.
@@ -226,12 +239,12 @@ impl Lane {
     fn share(&self) -> Totals {
         // A lane that is held may have no event left.
         let running = self.queue.first().filter(|_| self.epoch.is_some());
-        let running_again = running.is_some_and(|first| first.retry.is_some());
+        let running_again = running.is_some_and(|first| self.queue.retry_of(first).is_some());
         Totals {
             events: self.queue.len(),
             bytes: self.queue.bytes(),
             running: u64::from(running.is_some()),
-            retrying: self.queue.count_retrying() - u64::from(running_again),
+            retrying: self.queue.retrying().len() as u64 - u64::from(running_again),
         }
     }
 }
@@ -248,18 +261,18 @@ mod tests {
     fn a_claim_brings_eight_megabytes_and_a_lane_one() {
         let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
         for id in 0..64 * 16 {
-            lanes.add(LaneKey([(id % 64) as u8; 16]), Entry::new(id, 900 << 10), now);
+            lanes.add(LaneKey([(id % 64) as u8; 16]), Entry { id, bytes: 900 << 10 }, now);
         }
         let ids = |lanes: &mut Lanes| -> Vec<Vec<i64>> {
-            lanes.claim(64, now, lease).into_iter().map(|(_, ids)| ids).collect()
+            lanes.claim(64, now, lease).into_iter().map(|claimed| claimed.ids).collect()
         };
         assert_eq!(ids(&mut lanes), (0..9).map(|id| vec![id]).collect::<Vec<_>>());
         assert_eq!(ids(&mut lanes)[0], [9], "those that were left come next");
 
         // One that is larger than that comes alone.
         let mut lanes = Lanes::default();
-        lanes.add(LaneKey([1; 16]), Entry::new(1, 20 << 20), now);
-        lanes.add(LaneKey([2; 16]), Entry::new(2, 1), now);
+        lanes.add(LaneKey([1; 16]), Entry { id: 1, bytes: 20 << 20 }, now);
+        lanes.add(LaneKey([2; 16]), Entry { id: 2, bytes: 1 }, now);
         assert_eq!(ids(&mut lanes), [[1]]);
         assert_eq!(ids(&mut lanes), [[2]]);
     }
@@ -269,17 +282,16 @@ mod tests {
         let (mut lanes, now, lease) = (Lanes::default(), Instant::now(), Duration::from_secs(10));
         let (one, two) = (LaneKey([1; 16]), LaneKey([2; 16]));
         for id in 1..=3 {
-            lanes.add(one, Entry::new(id, 10), now);
+            lanes.add(one, Entry { id, bytes: 10 }, now);
         }
-        lanes.add(two, Entry::new(4, 5), now);
-        lanes.change(two, |lane| lane.queue.retry(4, now + lease));
-        lanes.first_has_changed(two, now);
+        lanes.add(two, Entry { id: 4, bytes: 5 }, now);
+        lanes.retry(two, &[4], now + lease, now);
         let sums = |lanes: &Lanes| {
             let totals = lanes.totals();
             (totals.events, totals.bytes, totals.running, totals.retrying)
         };
         assert_eq!(sums(&lanes), (4, 35, 0, 1));
-        let (claim, _) = lanes.claim(9, now, lease).remove(0);
+        let claim = lanes.claim(9, now, lease).remove(0).claim;
         assert_eq!(sums(&lanes), (4, 35, 1, 1));
         lanes.remove(one, &[2], now);
         lanes.remove(two, &[4], now);
@@ -288,7 +300,7 @@ mod tests {
         lanes.remove(one, &[1, 3], now);
         assert_eq!(sums(&lanes), (0, 0, 0, 0));
         lanes.release(&claim, now);
-        lanes.add_in_place(one, Entry::new(3, 10), now);
+        lanes.add_in_place(one, Entry { id: 3, bytes: 10 }, now);
         assert_eq!(sums(&lanes), (1, 10, 0, 0));
     }
 }

@@ -8,16 +8,25 @@ use rusqlite::{Connection, ErrorCode};
 /// (`benches/inbox`).
 const PAGES: i64 = 200;
 
+/// While nothing is accepted, fewer of them, because each takes three syncs.
+const QUIET_PAGES: i64 = 1000;
+
 #[derive(Default)]
 pub(super) struct Log {
     /// A sync has failed. What was committed before without a sync may then be missing on the disk, although a later sync
     /// succeeds, and after a loss of power SQLite reads the log up to the first gap.
     broken: bool,
+    /// Whether something was accepted since the last checkpoint.
+    accepting: bool,
 }
 
 impl Log {
     pub(super) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    pub(super) fn accepted(&mut self) {
+        self.accepting = true;
     }
 
     /// Looks at how a write has ended.
@@ -29,9 +38,11 @@ impl Log {
 
     /// Carries over what has gathered, as far as readers allow; it waits for none.
     pub(super) fn carry_over(&mut self, connection: &Connection) {
-        if checkpoint(connection, "NOOP").is_ok_and(|log| log.pages < PAGES) {
+        let enough = if self.accepting { PAGES } else { QUIET_PAGES };
+        if checkpoint(connection, "NOOP").is_ok_and(|log| log.pages < enough) {
             return;
         }
+        self.accepting = false;
         let done = checkpoint(connection, "PASSIVE");
         self.observe(&done);
     }

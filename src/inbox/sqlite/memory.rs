@@ -29,7 +29,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) struct Memory {
     lanes: Mutex<Lanes>,
-    slots: Mutex<Slots>,
+    pub(super) slots: Slots,
     dead: AtomicU64,
     receipts: AtomicBool,
     pub(super) changed: Notify,
@@ -46,7 +46,7 @@ impl Memory {
         let slots = Slots::start(disk.lock.try_clone().map_err(failed)?, run);
         Ok(Self {
             lanes: Mutex::new(lanes),
-            slots: Mutex::new(slots),
+            slots,
             dead: AtomicU64::new(dead),
             receipts: AtomicBool::new(false),
             changed: Notify::new(),
@@ -55,10 +55,6 @@ impl Memory {
 
     pub(super) fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn slots(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn dead(&self) -> u64 {
@@ -79,12 +75,13 @@ impl Memory {
     }
 
     pub(super) fn traces(&self) -> Traces {
+        let lanes = self.lanes();
         let receipts = self.receipts.load(Ordering::Relaxed);
-        Traces { receipts, crashes: self.lanes().suspects.any() }
+        Traces { receipts, crashes: lanes.suspects.any(), epoch: lanes.last_epoch() }
     }
 }
 
-const ALL_TRACES: Traces = Traces { receipts: true, crashes: true };
+const ALL_TRACES: Traces = Traces { receipts: true, crashes: true, epoch: 0 };
 
 fn begin(file: &Transaction<'_>, left: &Left) -> rusqlite::Result<(Lanes, i64, u64)> {
     let (last, paused): (i64, bool) =
@@ -97,7 +94,8 @@ fn begin(file: &Transaction<'_>, left: &Left) -> rusqlite::Result<(Lanes, i64, u
     let mut lanes = Lanes::of_run(run);
     lanes.paused = paused;
     read_lanes(file, &mut lanes)?;
-    let dead: i64 = file.query_row("SELECT count(*) FROM dead_letter", [], |row| row.get(0))?;
+    let dead = "SELECT (SELECT count(*) FROM dead_letter) - (SELECT count(*) FROM damaged WHERE place = 'dead_letter')";
+    let dead: i64 = file.query_row(dead, [], |row| row.get(0))?;
     Ok((lanes, run, dead.unsigned_abs()))
 }
 
@@ -105,19 +103,19 @@ fn read_lanes(file: &Connection, lanes: &mut Lanes) -> rusqlite::Result<()> {
     let (now, clock) = (Instant::now(), millis(SystemTime::now()));
     let mut events = file.prepare(
         "SELECT id, lane, retry_at, octet_length(json) FROM event \
-         WHERE id NOT IN (SELECT id FROM damaged) AND id NOT IN (SELECT id FROM desk_done) ORDER BY id",
+         WHERE id NOT IN (SELECT id FROM damaged WHERE place = 'event') AND id NOT IN (SELECT id FROM desk_done) ORDER BY id",
     )?;
     let mut rows = events.query([])?;
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         let lane = rows::lane(id, row.get(1));
         let bytes = usize::try_from(row.get::<_, i64>(3).unwrap_or_default()).unwrap_or(0);
-        let retry = row.get::<_, Option<i64>>(2).ok().flatten().map(|retry_at| {
+        lanes.add(lane, Entry { id, bytes }, now);
+        if let Some(retry_at) = row.get::<_, Option<i64>>(2).ok().flatten() {
             let left = u64::try_from(retry_at.saturating_sub(clock)).unwrap_or(0);
             // The clock may have been wrong when that was written.
-            now + Duration::from_millis(left).min(DAY)
-        });
-        lanes.add(lane, Entry { id, bytes, retry }, now);
+            lanes.retry(lane, &[id], now + Duration::from_millis(left).min(DAY), now);
+        }
     }
     lanes.suspects = Suspects::read(file)?;
     let of_suspects = lanes.suspects.ids().map(|id| lane_of(file, id)).collect::<Result<Vec<_>, _>>()?;

@@ -15,6 +15,7 @@ use super::{
     commit::Change,
     file::{self, Disk},
     finish, forget,
+    lanes::Claimed,
     memory::{Memory, erased_events, erased_letters, replayed, requeued},
     millis,
     queue::Entry,
@@ -121,13 +122,24 @@ impl Owner {
 
     async fn read(&self, table: Table, id: i64) -> Result<Option<Stored>, InboxError> {
         let read = move |file: &Transaction<'_>| {
-            if table == Table::Event && rows::is_marked(file, id)? {
-                Ok(None)
-            } else {
-                rows::read(file, table, id)
-            }
+            if rows::is_marked(file, table, id)? { Ok(None) } else { rows::read(file, table, id) }
         };
         self.thread.read(read).await
+    }
+
+    /// Lets the receipts of claims fail whose leases have run out; those of other earlier claims do already.
+    async fn fence(&self, claimed: &[Claimed]) -> Result<(), InboxError> {
+        let expired = claimed.iter().filter_map(|claimed| Some((claimed.expired?, claimed.ids.clone())));
+        let expired: Vec<(i64, Vec<i64>)> = expired.collect();
+        if expired.is_empty() {
+            return Ok(());
+        }
+        let write = move |file: &Transaction<'_>| {
+            let mut fence = file.prepare_cached("UPDATE event SET fenced = ?2 WHERE id = ?1")?;
+            let mut each = expired.iter().flat_map(|(epoch, ids)| ids.iter().map(move |id| (*id, *epoch)));
+            each.try_for_each(|fenced| fence.execute(fenced).map(drop))
+        };
+        self.thread.change(Change::Take, write, |()| ()).await
     }
 
     /// Takes away what handlers have recorded as done without the dispatcher's knowledge.
@@ -143,23 +155,27 @@ impl Owner {
 
     async fn purge_table(
         &self,
-        delete: &'static str,
+        table: Table,
         age: Duration,
         publish: fn(&Memory, u64),
     ) -> Result<u64, InboxError> {
         let (before, mut purged) = (before(age), 0);
         loop {
-            let memory = Arc::clone(&self.memory);
-            let write = move |file: &Transaction<'_>| {
-                file.prepare_cached(delete)?.execute(params![before, SOME as i64])
+            let delete = move |file: &Transaction<'_>| sweep::delete_old(file, table, before, SOME);
+            let (deleted, is_all) = match self.thread.change(Change::Take, delete, |deleted| deleted).await {
+                Ok(deleted) => (deleted, deleted < SOME),
+                // A damaged row may be among them.
+                Err(_) => {
+                    let read = move |file: &Transaction<'_>| sweep::read_old(file, table, before);
+                    let old = self.thread.read(read).await?;
+                    let is_all = old.is_empty();
+                    let delete = move |file: &Transaction<'_>| sweep::delete_all(file, table, &old);
+                    (self.thread.change(Change::Take, delete, |deleted| deleted).await?, is_all)
+                }
             };
-            let publish = move |deleted: usize| {
-                publish(&memory, deleted as u64);
-                deleted
-            };
-            let deleted = self.thread.change(Change::Take, write, publish).await?;
+            publish(&self.memory, deleted as u64);
             purged += deleted as u64;
-            if deleted < SOME {
+            if is_all {
                 return Ok(purged);
             }
         }
@@ -249,7 +265,7 @@ impl Store for Owner {
             let mut lanes = memory.lanes();
             let appended = added.into_iter().zip(ids).map(|((lane, bytes), id)| match id {
                 Some(id) => {
-                    lanes.add(lane, Entry::new(id, bytes), now);
+                    lanes.add(lane, Entry { id, bytes }, now);
                     Appended::Stored
                 }
                 None => Appended::Duplicate,
@@ -269,13 +285,17 @@ impl Store for Owner {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let claims: Vec<Claim> = claimed.iter().map(|(claim, _)| *claim).collect();
+        let claims: Vec<Claim> = claimed.iter().map(|claimed| claimed.claim).collect();
+        let release = |claim: &Claim| self.memory.lanes().release(claim, Instant::now());
+        let fenced = self.fence(&claimed).await;
+        fenced.inspect_err(|_| claims.iter().for_each(release))?;
         let receipts = self.memory.traces().receipts;
         let read = self.thread.read(move |file| {
-            let mut read = |(claim, ids): (Claim, Vec<i64>)| {
+            let mut rows = rows::Reader::of(file, Table::Event)?;
+            let mut read = |Claimed { claim, ids, .. }: Claimed| {
                 let (mut events, mut gone) = (Vec::new(), Vec::new());
                 for id in ids {
-                    match rows::read(file, Table::Event, id)? {
+                    match rows.read(id)? {
                         Some(row) if !receipts || finish::is_done(file, id)?.is_none() => {
                             let crashes = suspects.of(id);
                             let mut waiting = Waiting::from(row);
@@ -289,7 +309,6 @@ impl Store for Owner {
             };
             claimed.into_iter().map(&mut read).collect::<rusqlite::Result<Vec<_>>>()
         });
-        let release = |claim: &Claim| self.memory.lanes().release(claim, Instant::now());
         let read = read.await.inspect_err(|_| claims.iter().for_each(release))?;
         let mut lanes = Vec::new();
         for (lane, gone) in read {
@@ -310,12 +329,12 @@ impl Store for Owner {
         if !self.memory.lanes().holds(claim, id) {
             return Err(InboxError::new("the event was deleted, or its session is not held any more"));
         }
-        self.memory.slots().started(*claim, id);
+        self.memory.slots.started(*claim, id);
         Ok(())
     }
 
     async fn ended(&self, claim: &Claim, id: i64) {
-        self.memory.slots().ended(*claim, id);
+        self.memory.slots.ended(*claim, id);
     }
 
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, InboxError> {
@@ -346,7 +365,8 @@ impl Store for Owner {
     }
 
     async fn stats(&self) -> Result<Stats, InboxError> {
-        let oldest = "SELECT stored FROM event WHERE id NOT IN (SELECT id FROM damaged) ORDER BY id LIMIT 1";
+        let oldest = "SELECT stored FROM event \
+                      WHERE id NOT IN (SELECT id FROM damaged WHERE place = 'event') ORDER BY id LIMIT 1";
         let read = move |file: &Transaction<'_>| {
             file.prepare_cached(oldest)?.query_row([], |row| row.get::<_, i64>(0)).optional()
         };
@@ -379,20 +399,15 @@ impl Store for Owner {
         }
     }
 
-    fn receipt(&self, _: &Claim, id: i64, archive: bool) -> Option<Receipt> {
+    fn receipt(&self, claim: &Claim, id: i64, archive: bool) -> Option<Receipt> {
         self.memory.expect_receipts();
-        let record = "INSERT INTO desk_done (id, archive) VALUES (?1, ?2)".to_owned();
-        Some(Receipt::new(record, vec![ReceiptValue::Int(id), ReceiptValue::Int(archive.into())]))
+        let record = "INSERT INTO desk_done (id, archive, epoch) VALUES (?1, ?2, ?3)".to_owned();
+        let params = [id, archive.into(), claim.epoch].map(ReceiptValue::Int);
+        Some(Receipt::new(record, params.into()))
     }
 
     async fn check(&self) -> Result<(), InboxError> {
-        let write = |file: &Transaction<'_>| {
-            file.execute("UPDATE state SET checked = ?1", [millis(SystemTime::now())]).map(drop)
-        };
-        self.thread.change(Change::Add, write, |()| ()).await?;
-        // What is in the log already can be written over on a full disk.
-        let failed = |error| InboxError::caused("the inbox's disk takes nothing more", &error);
-        self.thread.run(move |disk| disk.reserve.probe().map_err(failed)).await
+        self.thread.run(Disk::check).await
     }
 
     async fn pending(&self, filter: &Filter, after: i64, limit: usize) -> Result<Vec<Pending>, InboxError> {
@@ -479,8 +494,8 @@ impl Store for Owner {
                 Ok(due)
             };
             let publish = move |due: Vec<(LaneKey, Vec<i64>)>| {
-                let mut lanes = memory.lanes();
-                due.iter().for_each(|(lane, ids)| lanes.retry_now(*lane, ids, Instant::now()));
+                let (mut lanes, now) = (memory.lanes(), Instant::now());
+                due.iter().for_each(|(lane, ids)| lanes.retry(*lane, ids, now, now));
                 memory.changed.notify_one();
                 due.len() as u64
             };
@@ -500,9 +515,7 @@ impl Store for Owner {
     }
 
     async fn purge(&self, age: Duration) -> Result<u64, InboxError> {
-        let delete = "DELETE FROM dead_letter \
-                      WHERE id IN (SELECT id FROM dead_letter WHERE died <= ?1 ORDER BY died LIMIT ?2)";
-        self.purge_table(delete, age, Memory::take_dead).await
+        self.purge_table(Table::DeadLetter, age, Memory::take_dead).await
     }
 
     async fn erase(&self, filter: &Filter) -> Result<u64, InboxError> {
@@ -531,9 +544,7 @@ impl Store for Owner {
     }
 
     async fn purge_archive(&self, age: Duration) -> Result<u64, InboxError> {
-        let delete = "DELETE FROM archive \
-                      WHERE id IN (SELECT id FROM archive WHERE delivered <= ?1 ORDER BY delivered LIMIT ?2)";
-        self.purge_table(delete, age, |_, _| ()).await
+        self.purge_table(Table::Archive, age, |_, _| ()).await
     }
 
     async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<KeptSession>, InboxError> {

@@ -4,46 +4,32 @@ use std::{collections::VecDeque, time::Instant};
 
 use crate::inbox::store::{EVENTS_AT_ONCE, LANE_BYTES};
 
-/// A waiting event.
+/// A waiting event, and the bytes of its JSON.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) id: i64,
-    /// Of its JSON.
     pub(super) bytes: usize,
-    /// When it may be tried again, if it has failed.
-    pub(super) retry: Option<Instant>,
 }
 
-impl Entry {
-    /// An event that has not failed.
-    pub(super) fn new(id: i64, bytes: usize) -> Self {
-        Self { id, bytes, retry: None }
-    }
-}
-
-/// In the order of the ids.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    /// In the order of the ids.
     entries: VecDeque<Entry>,
     bytes: u64,
-    retrying: u64,
+    /// The events that have failed, and when each may be tried again: hardly ever more than one.
+    retries: Vec<(i64, Instant)>,
 }
 
 impl Queue {
     pub(super) fn push(&mut self, entry: Entry) {
-        self.count(entry);
+        self.bytes += entry.bytes as u64;
         self.entries.push_back(entry);
     }
 
     pub(super) fn push_in_place(&mut self, entry: Entry) {
         let place = self.entries.partition_point(|other| other.id < entry.id);
-        self.count(entry);
-        self.entries.insert(place, entry);
-    }
-
-    fn count(&mut self, entry: Entry) {
         self.bytes += entry.bytes as u64;
-        self.retrying += u64::from(entry.retry.is_some());
+        self.entries.insert(place, entry);
     }
 
     pub(super) fn remove(&mut self, id: i64) {
@@ -51,35 +37,35 @@ impl Queue {
             && let Some(entry) = self.entries.remove(place)
         {
             self.bytes -= entry.bytes as u64;
-            self.retrying -= u64::from(entry.retry.is_some());
+            self.retries.retain(|(other, _)| *other != id);
         }
     }
 
-    /// The event has failed, or need not wait any longer.
+    /// Lets an event that is there wait until then.
     pub(super) fn retry(&mut self, id: i64, at: Instant) {
-        if let Ok(place) = self.place(id)
-            && let Some(entry) = self.entries.get_mut(place)
-        {
-            self.retrying += u64::from(entry.retry.is_none());
-            entry.retry = Some(at);
+        if self.has(id) {
+            self.retries.retain(|(other, _)| *other != id);
+            self.retries.push((id, at));
         }
     }
 
-    pub(super) fn first(&self) -> Option<&Entry> {
-        self.entries.front()
+    pub(super) fn first(&self) -> Option<i64> {
+        self.entries.front().map(|entry| entry.id)
+    }
+
+    /// When the event may be tried again, if it has failed.
+    pub(super) fn retry_of(&self, id: i64) -> Option<Instant> {
+        self.retries.iter().find(|(other, _)| *other == id).map(|(_, at)| *at)
     }
 
     /// Those that have failed.
-    pub(super) fn retrying(&self) -> impl Iterator<Item = i64> {
-        self.entries.iter().filter(|entry| entry.retry.is_some()).map(|entry| entry.id)
-    }
-
-    pub(super) fn count_retrying(&self) -> u64 {
-        self.retrying
+    pub(super) fn retrying(&self) -> impl ExactSizeIterator<Item = i64> {
+        self.retries.iter().map(|(id, _)| *id)
     }
 
     pub(super) fn has(&self, id: i64) -> bool {
-        self.place(id).is_ok()
+        // Mostly it is one of those that were claimed.
+        self.entries.iter().take(EVENTS_AT_ONCE).any(|entry| entry.id == id) || self.place(id).is_ok()
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -94,7 +80,7 @@ impl Queue {
     pub(super) fn first_events(&self, now: Instant) -> (Vec<i64>, usize) {
         let (mut ids, mut bytes) = (Vec::new(), 0);
         for entry in self.entries.iter().take(EVENTS_AT_ONCE) {
-            let is_due = entry.retry.is_none_or(|retry| retry <= now);
+            let is_due = self.retry_of(entry.id).is_none_or(|retry| retry <= now);
             if !ids.is_empty() && (!is_due || bytes + entry.bytes > LANE_BYTES) {
                 break;
             }
@@ -105,6 +91,9 @@ impl Queue {
     }
 
     fn place(&self, id: i64) -> Result<usize, usize> {
+        if self.first() == Some(id) {
+            return Ok(0);
+        }
         self.entries.binary_search_by_key(&id, |entry| entry.id)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{io::Read as _, time::SystemTime};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params, types::ValueRef};
+use rusqlite::{
+    CachedStatement, Connection, ErrorCode, OptionalExtension as _, Row, params, types::ValueRef,
+};
 
 use super::{millis, time};
 use crate::inbox::store::{Filter, LaneKey};
@@ -74,11 +76,19 @@ impl Table {
     fn ids(self) -> &'static str {
         match self {
             Self::Event => {
-                "SELECT id FROM event WHERE id > ?1 \
-                 AND NOT EXISTS (SELECT 1 FROM damaged WHERE damaged.id = event.id) ORDER BY id LIMIT ?2"
+                "SELECT id FROM event WHERE id > ?1 AND NOT EXISTS \
+                 (SELECT 1 FROM damaged WHERE place = 'event' AND damaged.id = event.id) ORDER BY id LIMIT ?2"
             }
-            Self::DeadLetter => "SELECT id FROM dead_letter WHERE id > ?1 ORDER BY id LIMIT ?2",
-            Self::Archive => "SELECT id FROM archive WHERE id > ?1 ORDER BY id LIMIT ?2",
+            Self::DeadLetter => {
+                "SELECT id FROM dead_letter WHERE id > ?1 AND NOT EXISTS \
+                 (SELECT 1 FROM damaged WHERE place = 'dead_letter' AND damaged.id = dead_letter.id) \
+                 ORDER BY id LIMIT ?2"
+            }
+            Self::Archive => {
+                "SELECT id FROM archive WHERE id > ?1 AND NOT EXISTS \
+                 (SELECT 1 FROM damaged WHERE place = 'archive' AND damaged.id = archive.id) \
+                 ORDER BY id LIMIT ?2"
+            }
         }
     }
 }
@@ -106,13 +116,13 @@ pub(super) fn part(
     let ids: Vec<i64> =
         ids.query_map(params![after, ROWS as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut part = Part { matching: Vec::new(), next: (ids.len() == ROWS).then(|| ids[ROWS - 1]) };
-    let mut bytes = 0;
+    let (mut reader, mut bytes) = (Reader::of(file, table)?, 0);
     for id in ids {
         if part.matching.len() >= limit || bytes >= BYTES {
             part.next = Some(id - 1);
             break;
         }
-        let Some(row) = read(file, table, id)? else { continue };
+        let Some(row) = reader.read(id)? else { continue };
         bytes += row.bytes;
         if filter.matches(&row.json, row.stored, row.error.as_deref()) {
             part.matching.push(row);
@@ -121,26 +131,49 @@ pub(super) fn part(
     Ok(part)
 }
 
-/// `None`: there is none. To be called before a transaction writes: after a page that cannot be read it can only be rolled
-/// back.
-pub(super) fn read(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
-    let mut whole = file.prepare_cached(table.whole())?;
-    let read = |row: &Row<'_>| {
-        let mut stored = head(id, row);
-        stored.json = text(row.get_ref(5)?);
-        stored.failing_since = row.get(6).ok().flatten().map(time);
-        stored.bytes = usize::try_from(row.get::<_, i64>(7).unwrap_or(0)).unwrap_or(0);
-        Ok(stored)
-    };
-    match whole.query_row([id], read).optional() {
-        Err(error) if is_damaged(&error) => salvage(file, table, id),
-        read => read,
+/// Reads rows of one table, before a transaction writes: after a page that cannot be read it can only be rolled back.
+pub(super) struct Reader<'a> {
+    file: &'a Connection,
+    table: Table,
+    whole: CachedStatement<'a>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn of(file: &'a Connection, table: Table) -> rusqlite::Result<Self> {
+        Ok(Self { file, table, whole: file.prepare_cached(table.whole())? })
+    }
+
+    /// `None`: there is none.
+    pub(super) fn read(&mut self, id: i64) -> rusqlite::Result<Option<Stored>> {
+        let read = |row: &Row<'_>| {
+            let mut stored = head(id, row);
+            stored.json = text(row.get_ref(5)?);
+            stored.failing_since = row.get(6).ok().flatten().map(time);
+            stored.bytes = usize::try_from(row.get::<_, i64>(7).unwrap_or(0)).unwrap_or(0);
+            Ok(stored)
+        };
+        match self.whole.query_row([id], read).optional() {
+            Err(error) if is_damaged(&error) => salvage(self.file, self.table, id),
+            read => read,
+        }
     }
 }
 
-/// Whether it counts as deleted, although its row is there.
-pub(super) fn is_marked(file: &Connection, id: i64) -> rusqlite::Result<bool> {
-    file.prepare_cached("SELECT 1 FROM damaged WHERE id = ?1")?.exists([id])
+/// As [`Reader::read`], once.
+pub(super) fn read(file: &Connection, table: Table, id: i64) -> rusqlite::Result<Option<Stored>> {
+    Reader::of(file, table)?.read(id)
+}
+
+/// Lets a row count as deleted that cannot be deleted. `false`: it did before.
+pub(super) fn mark(file: &Connection, table: Table, id: i64) -> rusqlite::Result<bool> {
+    let marked =
+        file.execute("INSERT OR IGNORE INTO damaged (place, id) VALUES (?1, ?2)", params![table.name(), id]);
+    marked.map(|marked| marked > 0)
+}
+
+pub(super) fn is_marked(file: &Connection, table: Table, id: i64) -> rusqlite::Result<bool> {
+    let mut marked = file.prepare_cached("SELECT 1 FROM damaged WHERE place = ?1 AND id = ?2")?;
+    marked.exists(params![table.name(), id])
 }
 
 pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {

@@ -1,12 +1,13 @@
 //! Which events are being handled, in the lock file: it survives the end of the process, and costs no sync.
 //!
-//! A loss of power may leave what was there before; so the table also says which run of the inbox and of the machine has
-//! written it. A table that cannot be written only means that a crash is not counted.
+//! After a loss of power the file may have any earlier contents, so its header says which run of the inbox and of the machine
+//! has written it. If it cannot be written, crashes are not counted.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     fs::File,
     io,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::inbox::store::Claim;
@@ -17,25 +18,31 @@ const SIZE: usize = 16;
 /// Slots that are there from the beginning, so that a full disk does not matter.
 const SLOTS: usize = 255;
 
+/// Each claim has a slot of its own, with the event that is being handled, or 0, and the number of the change that said so. It
+/// is written outside of the lock.
+pub(super) struct Slots {
+    file: File,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    running: HashMap<Claim, Slot>,
+    free: Vec<usize>,
+    slots: usize,
+    changes: i64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     number: usize,
     id: i64,
 }
 
-pub(super) struct Slots {
-    file: File,
-    running: HashMap<Claim, Slot>,
-    /// Beside whose handler nothing else was handled since it has started.
-    alone: Option<Claim>,
-    free: Vec<usize>,
-    count: usize,
-}
-
 /// What the last run has left.
 pub(super) struct Left {
     pub(super) run: i64,
-    /// The events that were being handled, and whether each was the only one.
+    /// The events that were being handled, and whether nothing else was since each has started.
     pub(super) running: Vec<(i64, bool)>,
 }
 
@@ -52,59 +59,78 @@ impl Slots {
         let Some((run, _)) = pairs.next().filter(|(_, machine)| *machine == this_machine_run()) else {
             return Left { run: -1, running: Vec::new() };
         };
-        Left { run, running: pairs.filter(|(id, _)| *id != 0).map(|(id, alone)| (id, alone != 0)).collect() }
+        let slots: Vec<(i64, i64)> = pairs.collect();
+        // Others have ended before it has started.
+        let is_alone = |(id, change)| {
+            slots.iter().all(|(other, ended)| *other == id || (*other == 0 && *ended < change))
+        };
+        let running = slots.iter().filter(|(id, _)| *id != 0);
+        Left { run, running: running.map(|slot| (slot.0, is_alone(*slot))).collect() }
     }
 
     /// An empty table, for this run.
     pub(super) fn start(file: File, run: i64) -> Self {
-        let slots = Self { file, running: HashMap::new(), alone: None, free: Vec::new(), count: 0 };
-        let mut table = vec![0; SIZE * (1 + SLOTS)];
-        table[..8].copy_from_slice(&run.to_le_bytes());
-        table[8..SIZE].copy_from_slice(&this_machine_run().to_le_bytes());
-        let _ = slots.file.set_len(table.len() as u64);
-        let _ = write_at(&slots.file, &table, 0);
-        slots
+        let mut empty = vec![0; SIZE * (1 + SLOTS)];
+        empty[..8].copy_from_slice(&run.to_le_bytes());
+        empty[8..SIZE].copy_from_slice(&this_machine_run().to_le_bytes());
+        let _ = file.set_len(empty.len() as u64);
+        let _ = write_at(&file, &empty, 0);
+        Self { file, table: Mutex::default() }
     }
 
     /// The event takes the place of the one that this claim has started before: one write for each, as long as a lane goes on.
-    pub(super) fn started(&mut self, claim: Claim, id: i64) {
-        let before = self.running.get(&claim).copied();
-        if before.is_some_and(|slot| slot.id == id) {
+    pub(super) fn started(&self, claim: Claim, id: i64) {
+        let mut guard = self.table();
+        let table = &mut *guard;
+        let number = match table.running.entry(claim) {
+            Entry::Occupied(slot) if slot.get().id == id => return,
+            Entry::Occupied(mut slot) => {
+                slot.get_mut().id = id;
+                slot.get().number
+            }
+            Entry::Vacant(running) => {
+                let number = table.free.pop().unwrap_or_else(|| {
+                    table.slots += 1;
+                    table.slots
+                });
+                running.insert(Slot { number, id });
+                number
+            }
+        };
+        let change = table.next_change();
+        drop(guard);
+        self.write(number, id, change);
+    }
+
+    pub(super) fn ended(&self, claim: Claim, id: i64) {
+        let mut table = self.table();
+        let Entry::Occupied(slot) = table.running.entry(claim) else { return };
+        if slot.get().id != id {
             return;
         }
-        let alone = self.running.len() == usize::from(before.is_some());
-        if let Some(other) = self.alone.take().filter(|other| *other != claim)
-            && let Some(slot) = self.running.get(&other).copied()
-        {
-            self.write(slot, slot.id, false);
-        }
-        self.alone = alone.then_some(claim);
-        let number = before.map(|slot| slot.number).or_else(|| self.free.pop());
-        let number = number.unwrap_or_else(|| {
-            self.count += 1;
-            self.count
-        });
-        let slot = Slot { number, id };
-        self.running.insert(claim, slot);
-        self.write(slot, id, alone);
+        let number = slot.remove().number;
+        let change = table.next_change();
+        drop(table);
+        self.write(number, 0, change);
+        self.table().free.push(number);
     }
 
-    pub(super) fn ended(&mut self, claim: Claim, id: i64) {
-        if let Entry::Occupied(slot) = self.running.entry(claim)
-            && slot.get().id == id
-        {
-            let slot = slot.remove();
-            self.alone = self.alone.filter(|alone| *alone != claim);
-            self.write(slot, 0, false);
-            self.free.push(slot.number);
-        }
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, slot: Slot, id: i64, alone: bool) {
+    fn write(&self, number: usize, id: i64, change: i64) {
         let mut bytes = [0; SIZE];
         bytes[..8].copy_from_slice(&id.to_le_bytes());
-        bytes[8..].copy_from_slice(&i64::from(alone).to_le_bytes());
-        let _ = write_at(&self.file, &bytes, (slot.number * SIZE) as u64);
+        bytes[8..].copy_from_slice(&change.to_le_bytes());
+        let _ = write_at(&self.file, &bytes, (number * SIZE) as u64);
+    }
+}
+
+impl Table {
+    fn next_change(&mut self) -> i64 {
+        self.changes += 1;
+        self.changes
     }
 }
 
@@ -169,7 +195,7 @@ mod tests {
     fn it_has_what_was_running_and_what_ran_alone() {
         let file = table("running");
         assert_eq!(left(&file), (-1, vec![]), "a lock file of the first release is empty");
-        let mut slots = Slots::start(file.try_clone().unwrap(), 7);
+        let slots = Slots::start(file.try_clone().unwrap(), 7);
         slots.started(claim(10), 10);
         assert_eq!(left(&file), (7, vec![(10, true)]));
         slots.started(claim(11), 11);
@@ -197,7 +223,7 @@ mod tests {
     #[test]
     fn a_table_from_before_the_machines_start_says_nothing() {
         let file = table("machine");
-        let mut slots = Slots::start(file.try_clone().unwrap(), 7);
+        let slots = Slots::start(file.try_clone().unwrap(), 7);
         slots.started(claim(10), 10);
         write_at(&file, &[9; SIZE / 2], SIZE as u64 / 2).unwrap();
         assert_eq!(left(&file), (-1, vec![]));

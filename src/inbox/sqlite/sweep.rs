@@ -76,13 +76,20 @@ impl Owner {
 }
 
 /// Makes a dead letter a waiting event again. `None`: its row is damaged, and there still.
-pub(super) fn requeue(file: &Transaction<'_>, letter: &Stored, _: Traces) -> rusqlite::Result<Option<Moved>> {
+pub(super) fn requeue(
+    file: &Transaction<'_>,
+    letter: &Stored,
+    traces: Traces,
+) -> rusqlite::Result<Option<Moved>> {
+    if letter.damaged {
+        return Ok(None);
+    }
     let mut revive = file.prepare_cached(
-        "INSERT INTO event (id, lane, stored, json) \
-         SELECT id, lane, stored, json FROM dead_letter \
+        "INSERT INTO event (id, lane, stored, json, fenced) \
+         SELECT id, lane, stored, json, ?2 FROM dead_letter \
          WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM event WHERE id = ?1)",
     )?;
-    if revive.execute([letter.id])? == 0 {
+    if revive.execute([letter.id, traces.epoch])? == 0 {
         return Ok(None);
     }
     file.prepare_cached("DELETE FROM dead_letter WHERE id = ?1")?.execute([letter.id])?;
@@ -95,6 +102,9 @@ pub(super) fn replay(
     archived: &Stored,
     _: Traces,
 ) -> rusqlite::Result<Option<Moved>> {
+    if archived.damaged {
+        return Ok(None);
+    }
     let mut number =
         file.prepare_cached("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'seen' RETURNING seq")?;
     let Some(id) = number.query_row([], |row| row.get::<_, i64>(0)).optional()? else { return Ok(None) };
@@ -104,8 +114,8 @@ pub(super) fn replay(
     if revive.execute(params![archived.id, id])? == 0 {
         return Ok(None);
     }
-    delete(file, Table::Archive, archived.id)?;
-    Ok(Some((archived.lane, Entry::new(id, archived.bytes))))
+    delete(file, Table::Archive, archived)?;
+    Ok(Some((archived.lane, Entry { id, bytes: archived.bytes })))
 }
 
 /// Deletes a waiting event.
@@ -127,7 +137,7 @@ pub(super) fn erase_letter(
     letter: &Stored,
     _: Traces,
 ) -> rusqlite::Result<Option<Moved>> {
-    Ok(delete(file, Table::DeadLetter, letter.id)?.then(|| moved(letter)))
+    Ok(delete(file, Table::DeadLetter, letter)?.then(|| moved(letter)))
 }
 
 /// Deletes an archived event.
@@ -136,7 +146,7 @@ pub(super) fn erase_archived(
     archived: &Stored,
     _: Traces,
 ) -> rusqlite::Result<Option<Moved>> {
-    Ok(delete(file, Table::Archive, archived.id)?.then(|| moved(archived)))
+    Ok(delete(file, Table::Archive, archived)?.then(|| moved(archived)))
 }
 
 /// Lets an event be tried again at once, also by the next process.
@@ -145,12 +155,51 @@ pub(super) fn retry_now(file: &Transaction<'_>, event: &Stored) -> rusqlite::Res
     file.prepare_cached("UPDATE event SET retry_at = ?2 WHERE id = ?1")?.execute([event.id, now]).map(drop)
 }
 
+/// How many of the rows that are looked at one by one are deleted in one transaction.
+const FEW: usize = 20;
+
+/// Deletes rows that became dead letters, or were delivered, before then, and returns how many.
+pub(super) fn delete_old(
+    file: &Transaction<'_>,
+    table: Table,
+    before: i64,
+    limit: usize,
+) -> rusqlite::Result<usize> {
+    let (name, old) = (table.name(), old(table));
+    let mut delete = file.prepare_cached(&format!("DELETE FROM {name} WHERE id IN ({old})"))?;
+    delete.execute(params![before, limit as i64])
+}
+
+/// The next rows for [`delete_all`].
+pub(super) fn read_old(file: &Transaction<'_>, table: Table, before: i64) -> rusqlite::Result<Vec<Stored>> {
+    let mut ids = file.prepare(&old(table))?;
+    let ids = ids.query_map(params![before, FEW as i64], |row| row.get::<_, i64>(0))?;
+    let rows = ids.map(|id| rows::read(file, table, id?));
+    rows.filter_map(Result::transpose).collect()
+}
+
+pub(super) fn delete_all(file: &Transaction<'_>, table: Table, old: &[Stored]) -> rusqlite::Result<usize> {
+    let deleted = old.iter().map(|row| delete(file, table, row).map(usize::from));
+    deleted.sum()
+}
+
+fn old(table: Table) -> String {
+    let (name, time) = (table.name(), if table == Table::DeadLetter { "died" } else { "delivered" });
+    format!(
+        "SELECT id FROM {name} WHERE {time} <= ?1 AND NOT EXISTS \
+         (SELECT 1 FROM damaged WHERE place = '{name}' AND damaged.id = {name}.id) ORDER BY {time} LIMIT ?2"
+    )
+}
+
 /// `false`: it is not there any more.
-fn delete(file: &Transaction<'_>, table: Table, id: i64) -> rusqlite::Result<bool> {
+fn delete(file: &Transaction<'_>, table: Table, row: &Stored) -> rusqlite::Result<bool> {
+    if row.damaged {
+        return rows::mark(file, table, row.id);
+    }
     let mut delete = file.prepare_cached(&format!("DELETE FROM {} WHERE id = ?1", table.name()))?;
-    delete.execute([id]).map(|deleted| deleted > 0)
+    delete.execute([row.id]).map(|deleted| deleted > 0)
 }
 
 fn moved(row: &Stored) -> Moved {
-    (row.lane, Entry::new(row.id, row.bytes))
+    (row.lane, Entry { id: row.id, bytes: row.bytes })
 }

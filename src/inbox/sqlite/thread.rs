@@ -19,6 +19,9 @@ use crate::{inbox::InboxError, isolate::isolated};
 pub(super) trait Work: Send + 'static {
     fn connection(&mut self) -> &mut Connection;
 
+    /// What is done after each job, once its caller has the result.
+    fn after_job(&mut self) {}
+
     /// How long to wait for a job before there is something else to do.
     fn pause(&self) -> Option<Duration> {
         None
@@ -59,6 +62,7 @@ impl<W: Work> Thread<W> {
             while let Some(job) = next(&queue, &mut work) {
                 // If it panics its caller gets an error.
                 isolated(|| job(&mut work));
+                work.after_job();
             }
             work.close();
         };

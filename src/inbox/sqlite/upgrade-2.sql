@@ -1,6 +1,9 @@
 -- Since when an event has been failing: the Unix time of its first failure, in milliseconds.
 ALTER TABLE event ADD COLUMN failing_since INTEGER;
 
+-- Claims up to this one do not hold the event any more; nor do those of earlier runs, whose numbers are lower.
+ALTER TABLE event ADD COLUMN fenced INTEGER NOT NULL DEFAULT 0;
+
 -- Events during whose handling a process has died; `alone`: how often nothing else was handled at the time.
 CREATE TABLE crash (
     id INTEGER PRIMARY KEY,
@@ -8,8 +11,12 @@ CREATE TABLE crash (
     alone INTEGER NOT NULL
 );
 
--- Events whose rows are damaged so that SQLite cannot delete them. They are not delivered any more.
-CREATE TABLE damaged (id INTEGER PRIMARY KEY);
+-- Rows of `event`, `dead_letter` and `archive` that are damaged so that SQLite cannot delete them. They count as deleted.
+CREATE TABLE damaged (
+    place TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (place, id)
+) WITHOUT ROWID;
 
 -- Events that were delivered, if the archive is switched on.
 CREATE TABLE archive (
@@ -21,14 +28,11 @@ CREATE TABLE archive (
 );
 CREATE INDEX archive_delivered ON archive (delivered);
 
--- One row. `run`: how many times the inbox was opened; `checked`: when a health check has last written; `cleaned`: whether the
--- file was rewritten since the first release, which did not overwrite what it deleted.
+-- One row. `run`: how many times the inbox was opened.
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     run INTEGER NOT NULL DEFAULT 0,
-    paused INTEGER NOT NULL DEFAULT 0,
-    cleaned INTEGER NOT NULL DEFAULT 0,
-    checked INTEGER
+    paused INTEGER NOT NULL DEFAULT 0
 );
 INSERT INTO state (one) VALUES (1);
 
@@ -46,11 +50,13 @@ CREATE TABLE command (
 -- Events that a handler has recorded as done in its own transaction. They are deleted from `event` afterwards.
 CREATE TABLE desk_done (
     id INTEGER PRIMARY KEY,
-    archive INTEGER NOT NULL DEFAULT 0
+    archive INTEGER NOT NULL,
+    epoch INTEGER NOT NULL
 );
 CREATE TRIGGER desk_done_once BEFORE INSERT ON desk_done
 BEGIN
     SELECT RAISE(ROLLBACK, 'this event is not held by this delivery any more')
-    WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.id = NEW.id)
+    WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.id = NEW.id AND event.fenced < NEW.epoch)
+        OR NOT EXISTS (SELECT 1 FROM state WHERE state.run = NEW.epoch >> 40)
         OR EXISTS (SELECT 1 FROM desk_done WHERE desk_done.id = NEW.id);
 END;
