@@ -79,7 +79,7 @@ async fn a_broken_overflow_page_of_a_dead_letter_or_an_archived_event_is_in_the_
             stored(&path).await;
             let inbox = open().await;
             let recorder = Recorder::default();
-            recorder.will(behaviour);
+            recorder.set_behaviour(behaviour);
             let workers = deliver(&inbox, &recorder);
             idle(&inbox).await;
             let _ = workers.drain().await;
