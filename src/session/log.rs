@@ -278,7 +278,7 @@ fn raise<T: Ord>(greatest: &mut Option<T>, new: Option<T>) -> bool {
     is_greater
 }
 
-/// The sessions of a set of events of any sessions, in the order in which they were opened.
+/// The sessions of a set of events of any sessions, in the order in which they were opened. Events without a session are left out.
 ///
 /// ```
 /// # let events: Vec<tencent_desk_webhook::Event> = Vec::new();
@@ -289,7 +289,7 @@ fn raise<T: Ord>(greatest: &mut Option<T>, new: Option<T>) -> bool {
 #[must_use]
 pub fn sessions<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Session> {
     let mut logs: BTreeMap<(u64, &str), SessionLog> = BTreeMap::new();
-    for event in events {
+    for event in events.into_iter().filter(|event| event.session().is_some()) {
         match logs.entry((event.sdk_app_id, &event.session_id)) {
             btree_map::Entry::Vacant(place) => {
                 place.insert(SessionLog::of(event));

@@ -76,6 +76,22 @@ fn valid(schema: &Validator, json: &Value) {
 }
 
 #[test]
+fn every_notification_is_valid() {
+    let schemas = Schemas::read();
+    for fixture in [
+        testing::agent_status("ready"),
+        testing::agent_status("rest").field("RestReason", "lunch").without("MemberId"),
+        testing::task_flow("TaskBegin", 1),
+        testing::task_flow("SomethingNew", 2).without("SessionId").without("Seq"),
+    ] {
+        schemas.check(&fixture.build());
+    }
+    let mut record = serde_json::to_value(testing::event("SessionEnd").build()).unwrap();
+    record.as_object_mut().unwrap().remove("SessionId");
+    assert!(!schemas.event.is_valid(&record), "a session event has a session");
+}
+
+#[test]
 fn every_fixture_is_valid() {
     let schemas = Schemas::read();
     let (mut callbacks, mut elements) = (0, 0);
