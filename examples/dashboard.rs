@@ -47,7 +47,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let inbox = open(&place).await.map_err(|error| format!("DESK_INBOX: {error}"))?.keep_sessions(KEPT);
     let board = Arc::new(Board::new());
     restore(&board, &inbox).await?;
-    let workers = inbox.deliver_to(Arc::clone(&board).around(settings.handler)).start();
+    #[cfg(feature = "page")]
+    let page = tencent_desk_webhook::page::Page::new();
+    #[cfg(feature = "page")]
+    let handler = page.clone().around(settings.handler);
+    #[cfg(not(feature = "page"))]
+    let handler = settings.handler;
+    let workers = inbox.deliver_to(Arc::clone(&board).around(handler)).start();
     let webhook = Webhook::new(settings.verifier, inbox.clone());
 
     let (stop, last_call, admin_stop) = (stop_signal()?, stop_signal()?, stop_signal()?);
@@ -56,7 +62,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let admin_listener = TcpListener::bind(&admin).await.map_err(cannot)?;
     println!("admin on http://{}", admin_listener.local_addr()?);
     let desk = Desk { inbox: inbox.clone(), board, metrics };
-    tokio::spawn(axum::serve(admin_listener, pages(desk)).with_graceful_shutdown(admin_stop).into_future());
+    let pages = pages(desk);
+    // It shows what customers write.
+    #[cfg(feature = "page")]
+    let pages = pages.route_service("/desk/live", page);
+    tokio::spawn(axum::serve(admin_listener, pages).with_graceful_shutdown(admin_stop).into_future());
 
     let app = Router::new().route("/desk/callback", any(webhook.clone()));
     let listener =
