@@ -1,6 +1,6 @@
 //! One event of a session, as small as the figures allow.
 
-use crate::event::{Element, EndReason, Event, EventKind, Message, Sender, Stage, TransferStep};
+use crate::event::{Command, Element, EndReason, Event, EventKind, Message, Sender, Stage, TransferStep};
 
 /// Sorts by time, then by kind, then by what makes the event unlike others of its time and kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,7 +119,8 @@ impl Kind {
                 EndReason::LeftQueue => Self::LeftQueue,
                 EndReason::Unstated => Self::Ended,
             },
-            EventKind::AgentStatus(_) | EventKind::TaskFlow(_) | EventKind::Unknown => Self::Other,
+            // Of other callbacks than that of sessions there is nothing in a log.
+            EventKind::Unknown | EventKind::AgentStatus(_) | EventKind::TaskFlow(_) => Self::Other,
         }
     }
 
@@ -134,6 +135,11 @@ impl Kind {
                 | Self::Other
         )
     }
+}
+
+/// Whether an event belongs to a session's figures: one of the callback `Desk.SessionEventNotify` with a session.
+pub(crate) fn is_of_session(event: &Event) -> bool {
+    event.command == Command::SessionEvent && !event.session_id.is_empty()
 }
 
 /// Whether a message steers clients, and a person reads nothing of it.

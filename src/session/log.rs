@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map};
 
 use super::{
-    entry::{Entry, Kind},
+    entry::{Entry, Kind, is_of_session},
     figures::Session,
 };
 use crate::event::{Event, EventKind};
@@ -70,9 +70,11 @@ impl SessionLog {
         log
     }
 
-    /// Adds an event, unless it is of another session. Returns whether it is one that was not there before.
+    /// Adds an event, unless it is of another session or of another callback than `Desk.SessionEventNotify`. Returns whether it
+    /// is one that was not there before.
     pub fn add(&mut self, event: &Event) -> bool {
-        if event.session_id != self.session_id || event.sdk_app_id != self.sdk_app_id {
+        if !is_of_session(event) || event.session_id != self.session_id || event.sdk_app_id != self.sdk_app_id
+        {
             return false;
         }
         let entry = Entry::of(event);
@@ -278,7 +280,8 @@ fn raise<T: Ord>(greatest: &mut Option<T>, new: Option<T>) -> bool {
     is_greater
 }
 
-/// The sessions of a set of events of any sessions, in the order in which they were opened. Events without a session are left out.
+/// The sessions of a set of events of any sessions, in the order in which they were opened. Events of other callbacks than
+/// `Desk.SessionEventNotify` are left out.
 ///
 /// ```
 /// # let events: Vec<tencent_desk_webhook::Event> = Vec::new();
@@ -289,7 +292,7 @@ fn raise<T: Ord>(greatest: &mut Option<T>, new: Option<T>) -> bool {
 #[must_use]
 pub fn sessions<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Session> {
     let mut logs: BTreeMap<(u64, &str), SessionLog> = BTreeMap::new();
-    for event in events.into_iter().filter(|event| event.session().is_some()) {
+    for event in events.into_iter().filter(|event| is_of_session(event)) {
         match logs.entry((event.sdk_app_id, &event.session_id)) {
             btree_map::Entry::Vacant(place) => {
                 place.insert(SessionLog::of(event));

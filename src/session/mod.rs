@@ -55,6 +55,8 @@
 //! Events of one millisecond count in the order of a usual session: begin, the user's messages to the bot, the bot's messages,
 //! request, queue, no agent online, success, forward, the user's messages to the agent, the agent's messages, rating, end.
 //! *After* and *later* mean a later millisecond; *at or after* includes the same one.
+//!
+//! Only events of the callback `Desk.SessionEventNotify` count. Steps of task flows and changes of agents' statuses do not.
 
 mod entry;
 
@@ -67,7 +69,7 @@ mod record;
 mod board;
 
 #[cfg(feature = "inbox")]
-pub(crate) use self::entry::is_control;
+pub(crate) use self::entry::{is_control, is_of_session};
 pub use self::{
     board::{AgentLoad, Alarm, Board, LastHour, Quantiles, Served, View, Waiting},
     figures::{End, Messages, Session},

@@ -152,19 +152,21 @@ async fn whatever_is_killed_every_event_is_forwarded_once_and_in_order() {
         }
     }
     let mut nats: Option<Child> = None;
-    for (place, event) in events.iter().enumerate() {
-        if place % 40 == 20 {
-            if let Some(mut running) = nats.take() {
-                Child::kill(&mut running).await.unwrap();
-            }
-            nats = Some(setting.nats());
+    for (round, some) in events.chunks(SESSIONS).enumerate() {
+        // The server is away while some arrive, and killed while it confirms.
+        if let Some(mut running) = nats.take() {
+            running.kill().await.unwrap();
         }
-        if place % 100 == 99 {
+        for event in some {
+            setting.accept(event).await;
+        }
+        sleep(Duration::from_millis(200)).await;
+        if round % 4 == 3 {
             forwarder.kill().await.unwrap();
             forwarder = setting.forwarder().await;
         }
-        setting.accept(event).await;
-        sleep(Duration::from_millis(fastrand::u64(0..10))).await;
+        nats = Some(setting.nats());
+        sleep(Duration::from_millis(fastrand::u64(0..400))).await;
     }
     let all = async {
         loop {

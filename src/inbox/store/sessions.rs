@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::{
     event::{DedupKey, Event, EventKind, Sender, Stage, digest},
-    session::{SessionLog, is_control},
+    session::{SessionLog, is_control, is_of_session},
 };
 
 /// What an event adds to the kept sessions.
@@ -20,9 +20,9 @@ pub struct SessionChange {
 }
 
 impl SessionChange {
-    /// `None` for an event without a session.
+    /// `None` for an event that belongs to no session's figures.
     pub(in crate::inbox) fn of(id: i64, event: &Event, with_text: bool) -> Option<Self> {
-        if event.session_id.is_empty() {
+        if !is_of_session(event) {
             return None;
         }
         let message = match &event.kind {

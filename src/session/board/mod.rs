@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 pub use self::view::{AgentLoad, Alarm, LastHour, Quantiles, Served, View, Waiting};
 use self::{standing::Standing, telemetry::Counted};
-use super::{Session, SessionLog};
+use super::{Session, SessionLog, entry::is_of_session};
 use crate::{Event, HandlerResult, Middleware, Next};
 
 /// Keeps all open sessions, and those that were closed within the last hour, in memory: who waits, who serves, what is wrong.
@@ -120,9 +120,9 @@ impl Board {
         self
     }
 
-    /// Adds an event to its session. Events without a session are left out.
+    /// Adds an event to its session. Events of other callbacks than `Desk.SessionEventNotify` are left out.
     pub fn observe(&self, event: &Event) {
-        if event.session_id.is_empty() {
+        if !is_of_session(event) {
             return;
         }
         let now = self.now();

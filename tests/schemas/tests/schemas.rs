@@ -110,12 +110,19 @@ fn every_fixture_is_valid() {
             }
             schemas.check_both(&fixture);
             callbacks += 1;
+        } else if ["member_status_change.json", "task_flow_begin.json"].contains(&&*name) {
+            let body = read(&path);
+            valid(&schemas.callback, &body);
+            let mut record = body.clone();
+            record["SdkAppid"] = testing::APP.into();
+            schemas.check(&serde_json::from_value(record).unwrap());
+            callbacks += 1;
         } else if name.starts_with("elem_") || name.starts_with("custom_") {
             schemas.check_both(&testing::event("Human.UserSendMsg").elements([read(&path)]));
             elements += 1;
         }
     }
-    assert!(callbacks >= 2 && elements >= 31, "{callbacks} callbacks and {elements} elements were found");
+    assert!(callbacks >= 4 && elements >= 31, "{callbacks} callbacks and {elements} elements were found");
 }
 
 #[test]
@@ -130,6 +137,10 @@ fn every_event_of_the_test_kit_is_valid() {
     for event in Scenario::new("s-1") {
         schemas.check_both(&event);
     }
+    for status in ["ready", "rest", "free"] {
+        schemas.check_both(&testing::agent_status(status));
+    }
+    schemas.check_both(&testing::task_flow("TaskBegin", 1));
 }
 
 #[test]
