@@ -13,9 +13,9 @@ use crate::{
     server,
 };
 
-/// Its lease ends while it stands still; another worker takes the session and blames the event.
+/// Its lease ends while it is frozen. Another worker claims the session, and counts a crash for the event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_stood_still_takes_the_blame_from_its_event() {
+async fn a_worker_that_was_frozen_takes_the_blame_from_its_event() {
     let Some(server) = server::shared() else { return };
     let schema = format!("blame_{}", unique());
     let (one, other) = (

@@ -94,7 +94,7 @@ async fn four_receivers_and_four_workers_do_each_event_once_and_in_order() {
     }
     let senders = Senders::start(24, &ports);
     until("there is some work", async || senders.count() > 500).await;
-    // One stands still for longer than its lease, and then goes on with what it believes to hold.
+    // One freezes for longer than its lease, and then goes on with lanes that it does not hold any more.
     workers[0].signal("-STOP");
     sleep(Duration::from_secs(3)).await;
     workers[0].signal("-CONT");

@@ -167,7 +167,7 @@ async fn connections_that_were_given_up_do_not_accumulate_while_a_standby_is_mis
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_drain_ends_within_its_grace_while_postgres_stands_still() {
+async fn a_drain_ends_within_its_grace_while_postgres_is_frozen() {
     let Some(server) = Server::start("") else { return };
     // Handlers that end have nothing to record it in; the others are cancelled.
     for (schema, takes, interrupted) in [("quick", Duration::from_millis(500), 0), ("slow", LONG, 3)] {

@@ -1,4 +1,4 @@
-//! The store itself is killed, stands still, is cut off, or is full.
+//! The store is killed, freezes, is cut off, or is full.
 
 use std::{
     fs,
@@ -73,7 +73,7 @@ async fn postgres_is_killed_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_stands_still_and_goes_on() {
+async fn postgres_freezes_and_goes_on() {
     let Some(mut server) = Server::start("") else { return };
     let port = server.port;
     survives(&mut server, port, "missed the deadline, and the sender got 50303", async |server, senders| {

@@ -1,12 +1,12 @@
-//! Whose the schema is: a role that owns part of it can copy every event, by a trigger that runs with our rights.
+//! Checks who owns the schema: a role that owns part of it could copy every event, with a trigger that runs with our rights.
 
 use tokio_postgres::Transaction;
 
 use crate::inbox::InboxError;
 
-/// What belongs to another role than ours, one that ours is a member of, the database's owner or a superuser; and who else
-/// may add to the schema.
-const STRANGERS: &str = "
+/// Returns a part of the schema that an untrusted role owns, or an untrusted role that may create objects in it. Trusted are our
+/// role, those that it is a member of, the database's owner and superusers.
+const UNTRUSTED: &str = "
     WITH RECURSIVE own (role) AS (
         SELECT oid FROM pg_roles WHERE rolname = current_user
         UNION SELECT roleid FROM pg_auth_members JOIN own ON member = role
@@ -39,12 +39,12 @@ const STRANGERS: &str = "
 ///
 /// When a role that is not trusted owns part of the schema or may add to it.
 pub(super) async fn check(change: &Transaction<'_>, schema: &str) -> Result<(), InboxError> {
-    let strangers = change.query_opt(STRANGERS, &[&schema]).await;
-    let stranger = strangers.map_err(|error| InboxError::caused("its owners cannot be checked", &error))?;
-    let Some(stranger) = stranger else { return Ok(()) };
-    let stranger: &str = stranger.get(0);
+    let found = change.query_opt(UNTRUSTED, &[&schema]).await;
+    let found = found.map_err(|error| InboxError::caused("its owners cannot be checked", &error))?;
+    let Some(found) = found else { return Ok(()) };
+    let found: &str = found.get(0);
     Err(InboxError::new(format!(
-        "{stranger}, so that role could read every event: the schema and what is in it have to belong to the role that \
+        "{found}, so that role could read every event: the schema and what is in it have to belong to the role that \
          connects, one that it is a member of, the database's owner or a superuser, and no other may create anything there; \
          otherwise use another schema"
     )))

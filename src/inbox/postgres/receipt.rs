@@ -2,8 +2,8 @@
 
 use crate::inbox::store::{Claim, Receipt, ReceiptValue};
 
-/// Locks the event alone: a lock on its lane would make what arrives wait for the handler's transaction. When the event is not
-/// there, or its lane was claimed by another worker, the cast fails with this text, and the transaction with it.
+/// The statement locks the event alone: a lock on its lane would make appends wait for the handler's transaction. If the event is
+/// gone, or another worker has claimed its lane, the cast fails with the text, and so does the transaction.
 pub(super) fn receipt(schema: &str, claim: &Claim, id: i64, archive: bool) -> Receipt {
     let gone = format!(
         "WITH gone AS (DELETE FROM \"{schema}\".event USING \"{schema}\".lane \

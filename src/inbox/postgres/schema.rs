@@ -1,11 +1,11 @@
-//! Makes the schema, and brings an older one up to date.
+//! Creates the schema, and upgrades an older one.
 
 use tokio_postgres::{Client, Error, Transaction, error::SqlState};
 
 use super::owners;
 use crate::inbox::InboxError;
 
-/// What makes version n + 1 out of version n; a new schema is version 0.
+/// The statements that upgrade version n to version n + 1; a new schema is version 0.
 const UPGRADES: [&str; 4] = [
     include_str!("schema.sql"),
     include_str!("upgrade-2.sql"),
@@ -13,7 +13,7 @@ const UPGRADES: [&str; 4] = [
     include_str!("upgrade-4.sql"),
 ];
 
-/// How often another process may get ahead of this one in making the schema.
+/// How often another process may be faster in creating the schema.
 const TRIES: u32 = 5;
 
 /// Lower-case letters, digits and underscores, so that it is the same with quotes and without.
@@ -47,11 +47,12 @@ impl From<InboxError> for Failure {
     }
 }
 
-/// Makes or upgrades the schema, if it is not the newest that this release knows.
+/// Creates or upgrades the schema, unless it is the newest that this release knows.
 ///
 /// # Errors
 ///
-/// Also when part of it belongs to a role that could then read every event, and when it is of a later release.
+/// When PostgreSQL fails, when part of the schema belongs to a role that could then read every event, and when the schema is of
+/// a later release.
 pub(super) async fn prepare(client: &mut Client, schema: &str) -> Result<(), InboxError> {
     let mut tries = 1;
     loop {
@@ -68,11 +69,11 @@ pub(super) async fn prepare(client: &mut Client, schema: &str) -> Result<(), Inb
     }
 }
 
-/// Looks whether the schema is there, and the newest that this release knows.
+/// Checks that the schema exists, and is the newest that this release knows.
 ///
 /// # Errors
 ///
-/// As [`prepare`], and when it is not.
+/// As for [`prepare`], and when the schema does not exist or is older.
 pub(super) async fn check(client: &mut Client, schema: &str) -> Result<(), InboxError> {
     let failed = |error: Error| InboxError::caused("PostgreSQL could not do it", &error);
     let look = client.transaction().await.map_err(failed)?;
@@ -93,16 +94,16 @@ pub(super) async fn check(client: &mut Client, schema: &str) -> Result<(), Inbox
 const MARKED: &str = "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
                       WHERE relname = 'inbox_version' AND nspname = $1";
 
-/// The version of the schema, once it is the newest that this release knows, or what it is if that is newer.
+/// Returns the version that the schema has afterwards: the newest that this release knows, or a later one.
 async fn upgrade(client: &mut Client, schema: &str) -> Result<usize, Failure> {
     let change = client.transaction().await?;
     let exists =
         change.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema]).await?.is_some();
     if exists {
-        // Before anything else: what belongs to others is not even read.
+        // Before anything else: objects of other roles are not even read.
         owners::check(&change, schema).await?;
     } else {
-        // Only if it is not there, because making it needs a right that using it does not.
+        // Only if it does not exist, because creating it needs a privilege that using it does not.
         change.batch_execute(&format!("CREATE SCHEMA \"{schema}\"")).await?;
     }
     if change.query_opt(MARKED, &[&schema]).await?.is_none() {
@@ -111,10 +112,10 @@ async fn upgrade(client: &mut Client, schema: &str) -> Result<usize, Failure> {
     }
     let mut version = version(&change).await?;
     if version < UPGRADES.len() {
-        // Processes that start together take turns. Only a role that may write the inbox can hold this lock, and it does not
-        // wait for a backup.
+        // Processes that start together take turns. Only a role that may write to the inbox can hold this lock, and the lock
+        // does not conflict with a backup's.
         change.batch_execute("LOCK TABLE inbox_version IN SHARE ROW EXCLUSIVE MODE").await?;
-        // It counts what there is.
+        // It counts all events.
         change.batch_execute("SET LOCAL statement_timeout TO '10min'").await?;
         version = self::version(&change).await?;
         for upgrade in UPGRADES.iter().skip(version) {

@@ -1,4 +1,4 @@
-//! One connection to the server, with the statements that it has prepared.
+//! One session with the server, and the statements that it has prepared.
 
 use std::{
     collections::HashMap,
@@ -24,8 +24,8 @@ pub(super) enum Ending {
     Rollback,
 }
 
-/// The server's ends of connections that were given up in the middle of something. One that waits for a synchronous standby
-/// does not notice that its client has gone, so the next connection ends it.
+/// The server's processes of connections that were given up half-way. One that waits for a synchronous standby does not notice
+/// that its client has disconnected, so the next connection terminates it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Abandoned(Arc<Mutex<Vec<Backend>>>);
 
@@ -35,7 +35,7 @@ impl Abandoned {
     }
 }
 
-/// A process of the server: its number and when it started, because numbers are reused.
+/// A process of the server: its pid and when it started, because pids are reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Backend {
     pid: String,
@@ -54,7 +54,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// `greeting` is what a new connection executes first; `notified` is notified of each notification.
+    /// Executes `greeting` first, and notifies `notified` of each notification.
     pub(super) async fn open(
         target: Arc<Target>,
         greeting: Arc<str>,
@@ -63,7 +63,7 @@ impl Session {
     ) -> Result<Self, Error> {
         let (client, mut connection) = target.config.connect(target.tls.clone()).await?;
         let driver = tokio::spawn(async move {
-            // It ends with an error that the client gets, too.
+            // It ends with an error that the client gets as well.
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                 if let AsyncMessage::Notification(_) = message {
                     notified.notify_one();
@@ -79,7 +79,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Which process of the server answers.
+    /// Returns the process of the server that answers.
     pub(super) async fn backend(&self) -> Result<Option<Backend>, Error> {
         let answer = self.client.simple_query(WHO_AM_I).await?;
         Ok(answer.iter().find_map(|message| match message {
@@ -90,7 +90,7 @@ impl Session {
         }))
     }
 
-    /// If one cannot be ended, nothing but its connection is lost.
+    /// A process that cannot be terminated costs no more than its connection.
     async fn end_abandoned(&self) {
         let abandoned = mem::take(&mut *self.abandoned.lock());
         for Backend { pid, started } in abandoned {
@@ -107,7 +107,7 @@ impl Session {
     pub(super) async fn run(&mut self, steps: &[Step<'_>], ending: Ending) -> Result<Vec<Vec<Row>>, Error> {
         self.is_busy = true;
         let result = self.execute(steps, ending).await;
-        // An error of the server has a code, and ends the transaction.
+        // An error with a code comes from the server, and has ended the transaction.
         self.is_busy = result.as_ref().is_err_and(|error| error.code().is_none());
         result
     }
@@ -152,7 +152,7 @@ impl Session {
         for query in queries {
             match query.answer().await {
                 Ok(found) => rows.push(found),
-                // The first one has the reason; those after it fail because it has.
+                // The first error has the reason; later statements fail because of it.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -160,13 +160,13 @@ impl Session {
         failed.map_or(ended, Err).map(|()| rows)
     }
 
-    /// Executes it without waiting for its end.
+    /// Sends a statement without waiting for the answer.
     pub(super) async fn send(&self, text: &str) {
         let _ = send(self.client.batch_execute(text)).await;
     }
 }
 
-/// Without this a connection would stay until the server has answered everything that was sent.
+/// Without this the connection would stay open until the server has answered everything that was sent.
 impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
@@ -176,7 +176,7 @@ impl Drop for Session {
     }
 }
 
-/// A request that is on its way: tokio-postgres sends at the first poll.
+/// A request that was sent: tokio-postgres sends at the first poll.
 enum Sent<F: Future> {
     Answered(F::Output),
     Waiting(Pin<Box<F>>),

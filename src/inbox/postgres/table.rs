@@ -19,7 +19,7 @@ pub(super) struct Table {
     json: &'static str,
     details: &'static str,
     pub(super) delete: &'static str,
-    /// Empties what cannot be read, because the server has lost part of it, so that it stands in the way of no other row.
+    /// Empties rows of which the server has lost part, so that statements that read them succeed.
     pub(super) empty_unreadable: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! TLS as the URL's `sslmode` asks for it, in the sense that libpq gives it.
+//! TLS as the URL's `sslmode` sets it, with libpq's meaning.
 
 use std::{path::Path, sync::Arc};
 
@@ -42,7 +42,7 @@ impl Mode {
         })
     }
 
-    /// What of it tokio-postgres decides: whether to encrypt.
+    /// The part that tokio-postgres implements: whether to encrypt.
     pub(super) fn encryption(self) -> SslMode {
         match self {
             Self::Disable => SslMode::Disable,
@@ -52,7 +52,7 @@ impl Mode {
     }
 }
 
-/// What of it TLS decides: whom to trust.
+/// The part that TLS implements: which certificates to trust.
 pub(super) fn connector(mode: Mode, roots: Option<&Path>) -> Result<MakeRustlsConnect, InboxError> {
     let provider = Arc::new(ring::default_provider());
     let failed = |error: Error| InboxError::caused("TLS cannot be set up", &error);
@@ -101,8 +101,8 @@ fn trusted(roots: Option<&Path>) -> Result<Arc<RootCertStore>, InboxError> {
     Ok(Arc::new(store))
 }
 
-/// Takes any certificate, or with `chain` any that a trusted authority has signed, whatever its name. That the server has
-/// the certificate's key is verified in any case.
+/// Accepts any certificate, or with `chain` any that a trusted authority has signed, whatever its name. In any case it verifies
+/// that the server has the certificate's key.
 #[derive(Debug)]
 struct Lenient {
     chain: Option<Arc<WebPkiServerVerifier>>,

@@ -1,4 +1,4 @@
-//! Reads the URL: what tokio-postgres knows of it, and what it does not.
+//! Parses the URL: the parameters that tokio-postgres knows, and those that it does not.
 //!
 //! A URL that cannot be read may have its password anywhere, so no part of it is repeated in an error.
 
@@ -27,7 +27,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// What an error may name of a URL's parameters.
+/// The parameters that an error may name.
 const PARAMETERS: [&str; 19] = [
     "application_name",
     "channel_binding",
@@ -58,7 +58,7 @@ impl Target {
         let Some((_, base)) = base.split_once("://").filter(|(scheme, _)| is_ours(scheme)) else {
             return Err(InboxError::new("the URL of a PostgreSQL starts with postgres:// or postgresql://"));
         };
-        // The second one and those in the query belong to a password that is not encoded.
+        // A second @, or one in the query, belongs to a password that is not encoded.
         if base.matches('@').count() > 1 || query.contains('@') {
             return Err(unreadable());
         }
@@ -124,8 +124,8 @@ fn unusable(base: &str, query: &str) -> InboxError {
     InboxError::new(format!("the URL of the PostgreSQL has an unusable value of {name}"))
 }
 
-/// With a file of roots, the certificate is verified, and its name too unless the URL says otherwise. Without any setting, a
-/// password leaves this machine only encrypted.
+/// With root certificates the server's certificate is verified, and its name as well unless the URL says otherwise. Without any
+/// setting, a password leaves this machine only encrypted.
 fn choose_mode(mode: Option<Mode>, roots: Option<&Path>, config: &Config) -> Result<Mode, InboxError> {
     match (mode, roots) {
         (None | Some(Mode::VerifyFull), Some(_)) => Ok(Mode::VerifyFull),
@@ -142,7 +142,7 @@ fn choose_mode(mode: Option<Mode>, roots: Option<&Path>, config: &Config) -> Res
     }
 }
 
-/// Whether it is reached by loopback and sockets alone.
+/// Whether all hosts are loopback addresses or sockets.
 fn is_local(config: &Config) -> bool {
     let loopback = |host: &str| host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     config.get_hostaddrs().iter().all(IpAddr::is_loopback)
