@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     memory::{Memory, Mood},
-    places::{accept, idle, message, places, until},
+    places::{Place, accept, idle, message, on_each_engine, until},
 };
 
 /// An event of about so many bytes.
@@ -83,45 +83,46 @@ async fn what_has_waited_for_longer_than_the_sender_is_not_stored() {
     assert_eq!(memory.state().groups.len(), 1, "only the first was on its way into the store");
 }
 
-#[tokio::test]
-async fn beyond_the_backlog_limit_events_are_refused_until_some_are_delivered() {
-    for place in places() {
-        let inbox = place.open().await.backlog_limit(100_000);
-        let webhook = Webhook::new(verifier(), inbox.clone());
-        let send = async |number: usize| {
-            let delivery = event("SessionBegin")
-                .session("s")
-                .field("MsgKey", number.to_string())
-                .field("CloudCustomData", "x".repeat(30_000))
-                .delivery();
-            error_code(webhook.handle(delivery.request()).await)
-        };
-        let mut accepted = 0;
-        while send(accepted).await == 0 {
-            accepted += 1;
-            assert!(accepted < 10, "{}: there is no limit", place.name());
-        }
-        assert_eq!(send(accepted).await, 50302, "{}", place.name());
-        assert!(accepted >= 1);
-        let bytes = inbox.stats().await.unwrap().bytes;
-        assert!((30_000..=200_000).contains(&bytes), "{}: {bytes}", place.name());
-        let recorder = Recorder::default();
-        let workers = inbox.deliver_to(recorder.clone()).start();
-        idle(&inbox).await;
-        until("there is room again", async || send(100).await == 0).await;
-        let _ = workers.drain().await;
-
-        // What an earlier process has left counts as well.
-        accept(&inbox, &large("t", 1, 150_000)).await;
-        drop((webhook, inbox));
-        let inbox = place.open().await.backlog_limit(100_000);
-        let webhook = Webhook::new(verifier(), inbox);
-        let begun = Instant::now();
-        until("what waits is counted", async || {
-            let number = begun.elapsed().as_micros().to_string();
-            let delivery = event("SessionEnd").session("u").field("MsgKey", number).delivery();
-            error_code(webhook.handle(delivery.request()).await) == 50302
-        })
-        .await;
+async fn beyond_the_backlog_limit_events_are_refused_until_some_are_delivered(place: Place) {
+    let inbox = place.open().await.backlog_limit(100_000);
+    let webhook = Webhook::new(verifier(), inbox.clone());
+    let send = async |number: usize| {
+        let delivery = event("SessionBegin")
+            .session("s")
+            .field("MsgKey", number.to_string())
+            .field("CloudCustomData", "x".repeat(30_000))
+            .delivery();
+        error_code(webhook.handle(delivery.request()).await)
+    };
+    let mut accepted = 0;
+    while send(accepted).await == 0 {
+        accepted += 1;
+        assert!(accepted < 10, "there is no limit");
     }
+    assert_eq!(send(accepted).await, 50302);
+    assert!(accepted >= 1);
+    let bytes = inbox.stats().await.unwrap().bytes;
+    assert!((30_000..=200_000).contains(&bytes), "{bytes}");
+    let recorder = Recorder::default();
+    let workers = inbox.deliver_to(recorder.clone()).start();
+    idle(&inbox).await;
+    until("there is room again", async || send(100).await == 0).await;
+    let _ = workers.drain().await;
+
+    // What an earlier process has left counts as well.
+    accept(&inbox, &large("t", 1, 150_000)).await;
+    drop((webhook, inbox));
+    let inbox = place.open().await.backlog_limit(100_000);
+    let webhook = Webhook::new(verifier(), inbox);
+    let begun = Instant::now();
+    until("what waits is counted", async || {
+        let number = begun.elapsed().as_micros().to_string();
+        let delivery = event("SessionEnd").session("u").field("MsgKey", number).delivery();
+        error_code(webhook.handle(delivery.request()).await) == 50302
+    })
+    .await;
+}
+
+on_each_engine! {
+    beyond_the_backlog_limit_events_are_refused_until_some_are_delivered,
 }

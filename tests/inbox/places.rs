@@ -49,16 +49,6 @@ pub(crate) enum Place {
     Schema(&'static Server, String),
 }
 
-/// One of each engine that is there; of one engine alone with `DESK_TEST_ENGINE=sqlite` or `postgres`.
-pub(crate) fn places() -> Vec<Place> {
-    let mut places = vec![Place::File(Folder::new())];
-    places.extend(server::shared().map(|server| Place::Schema(server, format!("desk_{}", unique()))));
-    if let Ok(engine) = std::env::var("DESK_TEST_ENGINE") {
-        places.retain(|place| place.name() == engine);
-    }
-    places
-}
-
 pub(crate) fn postgres() -> Option<Place> {
     server::shared().map(|server| Place::Schema(server, format!("desk_{}", unique())))
 }

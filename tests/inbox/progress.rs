@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::sleep};
 
 use crate::{
     memory::{Memory, Mood},
-    places::{accept, idle, message, number, places, until},
+    places::{Place, accept, idle, message, number, on_each_engine, until},
 };
 
 /// The first event ends at once, the second waits.
@@ -27,23 +27,20 @@ impl EventHandler for QuickThenSlow {
     }
 }
 
-#[tokio::test]
-async fn what_is_done_is_recorded_while_the_next_handler_runs() {
-    for place in places() {
-        let inbox = place.open().await;
-        accept(&inbox, &message("s", 1)).await;
-        accept(&inbox, &message("s", 2)).await;
-        let slow = Arc::new(Notify::new());
-        let workers = inbox.deliver_to(QuickThenSlow(Arc::clone(&slow))).start();
-        until("the first is recorded", async || {
-            let stats = inbox.stats().await.unwrap();
-            (stats.waiting, stats.running) == (0, 1)
-        })
-        .await;
-        slow.notify_one();
-        idle(&inbox).await;
-        let _ = workers.drain().await;
-    }
+async fn what_is_done_is_recorded_while_the_next_handler_runs(place: Place) {
+    let inbox = place.open().await;
+    accept(&inbox, &message("s", 1)).await;
+    accept(&inbox, &message("s", 2)).await;
+    let slow = Arc::new(Notify::new());
+    let workers = inbox.deliver_to(QuickThenSlow(Arc::clone(&slow))).start();
+    until("the first is recorded", async || {
+        let stats = inbox.stats().await.unwrap();
+        (stats.waiting, stats.running) == (0, 1)
+    })
+    .await;
+    slow.notify_one();
+    idle(&inbox).await;
+    let _ = workers.drain().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,4 +112,8 @@ impl Error for NotClosed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
     }
+}
+
+on_each_engine! {
+    what_is_done_is_recorded_while_the_next_handler_runs,
 }
