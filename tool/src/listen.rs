@@ -242,7 +242,7 @@ impl EventHandler for Printer {
             page.record(event);
         }
         if self.output.json {
-            self.output.line(&serde_json::to_string(event)?);
+            self.output.json_line(&serde_json::to_string(event)?);
         } else {
             self.output.line(&describe::line(event, &self.output));
         }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, text::printable_json};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -49,9 +49,14 @@ impl Output {
         let _ = stdout.flush();
     }
 
+    /// One line of JSON.
+    pub(crate) fn json_line(&self, json: &str) {
+        self.line(&printable_json(json));
+    }
+
     /// A result as one line of JSON.
     pub(crate) fn value(&self, value: &Value) {
-        self.line(&value.to_string());
+        self.json_line(&value.to_string());
     }
 
     /// What is worth knowing beside the result.

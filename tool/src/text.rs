@@ -5,18 +5,34 @@ pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            ' ' | '"' | '\\' | '\'' => printable.push(c),
             '\n' => printable.push('⏎'),
-            _ if is_hidden(c) || c.escape_debug().count() > 1 => printable.extend(c.escape_unicode()),
+            _ if is_invisible(c) => printable.extend(c.escape_unicode()),
             _ => printable.push(c),
         }
     }
     printable
 }
 
-/// What turns or hides the text around it, and is not control in Unicode's sense.
-fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+/// The same JSON, with the same characters escaped.
+pub(crate) fn printable_json(json: &str) -> String {
+    let mut printable = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_invisible(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                printable.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
+}
+
+/// Control characters, line and paragraph separators, and what has no width or turns the direction of text.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// At most `limit` characters of it.
@@ -35,6 +51,9 @@ mod tests {
     fn nothing_that_a_terminal_obeys_is_printed() {
         assert_eq!(printable("谢谢 \"ok\" it's"), "谢谢 \"ok\" it's");
         assert_eq!(printable("a\x1b[31mb\u{202E}c\nd"), "a\\u{1b}[31mb\\u{202e}c⏎d");
+        assert_eq!(printable("❤\u{fe0f} \u{9b}2J"), "❤\u{fe0f} \\u{9b}2J");
+        let json = "{\"a\":\"\u{9b}\u{e0001}谢\"}";
+        assert_eq!(printable_json(json), r#"{"a":"\u009b\udb40\udc01谢"}"#);
         assert_eq!(shortened("谢谢你", 2), "谢谢…");
     }
 }

@@ -163,7 +163,7 @@ async fn body_check(
 fn print(checks: &[Check], judgement: &Judgement, receiver: &Receiver, output: &Output) {
     if output.json {
         let answer = Answered { status: judgement.status, code: judgement.code };
-        output.line(&serde_json::to_string(&Explained { checks, answer }).unwrap_or_default());
+        output.json_line(&serde_json::to_string(&Explained { checks, answer }).unwrap_or_default());
         return;
     }
     for check in checks {

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -225,4 +227,30 @@ fn answers_of_what_events_are_passed_on_to_are_reported() {
     let report: Value = serde_json::from_str(&server.line()).unwrap();
     assert_eq!(report["forwarded"]["ErrorCode"], 40104);
     assert_eq!(report["forwarded"]["status"], 401);
+}
+
+/// Another site's name that leads here would let that site's scripts read what customers write. The browser's tests have the rest.
+#[test]
+fn the_live_page_is_for_this_machine_alone() {
+    let ask = |server: &Server, host: &str| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        write!(stream, "GET /desk/live HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer[9..12].parse::<u16>().unwrap()
+    };
+    let server = listen(["--page"]);
+    let port = server.address.rsplit(':').next().unwrap();
+    for (host, status) in [
+        (server.address.as_str(), 200),
+        (&format!("localhost:{port}"), 200),
+        ("[::1]", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.evil.example:80", 421),
+        ("", 421),
+    ] {
+        assert_eq!(ask(&server, host), status, "{host}");
+    }
+    assert_eq!(ask(&listen([]), "localhost"), 404);
 }

@@ -13,3 +13,4 @@ mod postgres;
 mod replay;
 mod send;
 mod support;
+mod tls;
