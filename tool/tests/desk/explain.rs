@@ -132,7 +132,7 @@ fn ways() -> Vec<Way> {
         ),
         Way(
             "an altered signature",
-            signed(&format!("{}0", &sign[..63])),
+            signed(&format!("{}{}", &sign[..63], if sign.ends_with('0') { '1' } else { '0' })),
             &["signature"],
             "not of this token",
         ),

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -23,15 +24,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A tab, and its browser, which ends with it.
 pub(crate) struct Tab {
     page: Page,
+    // In this order: the browser ends before its profile is deleted.
     _browser: Browser,
-    profile: std::path::PathBuf,
+    _profile: Profile,
+}
+
+struct Profile(PathBuf);
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// `None` where Chromium is not installed; with `CI=true` that is a failure.
 pub(crate) async fn open(url: &str) -> Option<Tab> {
-    let Some(program) = ["/usr/bin/chromium", "/usr/bin/chromium-browser"]
-        .iter()
-        .find(|path| std::path::Path::new(path).exists())
+    let Some(program) =
+        ["/usr/bin/chromium", "/usr/bin/chromium-browser"].iter().find(|path| Path::new(path).exists())
     else {
         assert!(std::env::var_os("CI").is_none(), "Chromium is missing (Debian: chromium)");
         let _ = writeln!(
@@ -42,11 +51,11 @@ pub(crate) async fn open(url: &str) -> Option<Tab> {
     };
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let unique = format!("desk-chromium-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let profile = std::env::temp_dir().join(unique);
+    let profile = Profile(Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique));
     let config = BrowserConfig::builder()
         .chrome_executable(program)
         .no_sandbox() // root has none
-        .user_data_dir(&profile)
+        .user_data_dir(&profile.0)
         .window_size(1280, 800)
         .viewport(None)
         .args(["--lang=en-US", "--disable-gpu", "--disable-dev-shm-usage"])
@@ -59,7 +68,7 @@ pub(crate) async fn open(url: &str) -> Option<Tab> {
         setInterval(() => { const now = performance.now(); window.longest = Math.max(window.longest, now - before - 20); before = now; }, 20);";
     page.evaluate_on_new_document(watch).await.unwrap();
     page.goto(url).await.unwrap();
-    Some(Tab { page, _browser: browser, profile })
+    Some(Tab { page, _browser: browser, _profile: profile })
 }
 
 impl Tab {
@@ -98,11 +107,5 @@ impl Tab {
     pub(crate) async fn screenshot(&self) -> Vec<u8> {
         let format = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).build();
         self.page.screenshot(format).await.unwrap()
-    }
-}
-
-impl Drop for Tab {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.profile);
     }
 }
