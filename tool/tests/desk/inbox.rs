@@ -275,7 +275,9 @@ fn the_examples_inbox_is_operated_from_another_process() {
     };
     let at = path.to_str().unwrap();
     let inbox = |arguments: &[&str]| {
-        run(["inbox", "--at", at, "--json"].into_iter().chain(arguments.iter().copied())).json()
+        let ran = run(["inbox", "--at", at, "--json"].into_iter().chain(arguments.iter().copied()));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.json()
     };
     let send = |server: &Server, session: &str| {
         let ran = run(["send", "SessionEnd", "--session", session, "--to", &server.url(), "--token", TOKEN]);
