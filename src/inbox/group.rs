@@ -106,7 +106,7 @@ fn next<T, R>(
     let (mut items, mut replies, mut size) = (Vec::new(), Vec::new(), 0_usize);
     while let Some(Item { item, since, reply }) = waiting.pop_front() {
         if since.elapsed() > patience {
-            let _ = reply.send(Err(InboxError::new("the store is too slow for what arrives")));
+            let _ = reply.send(Err(InboxError::new("the store is too slow for what arrives").unavailable()));
             continue;
         }
         size = size.saturating_add(bytes(&item));

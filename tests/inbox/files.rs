@@ -19,6 +19,7 @@ async fn it_belongs_to_one_at_a_time_however_it_is_called() {
     for name in ["desk.db", "./desk.db", "link"] {
         let error = Inbox::open(folder.join(name)).await.unwrap_err().to_string();
         assert!(error.contains("open already") && error.contains(name), "{error}");
+        assert!(Inbox::open(folder.join(name)).await.unwrap_err().is_locked());
     }
     accept(&inbox, &message("s", 1)).await;
 
@@ -49,7 +50,9 @@ async fn what_is_no_inbox_is_left_alone_and_told() {
         (later, "version 99"),
         (folder.join("no/such/folder/desk.db"), "cannot open"),
     ] {
-        let error = Inbox::open(&path).await.unwrap_err().to_string();
+        let error = Inbox::open(&path).await.unwrap_err();
+        assert_eq!(error.is_newer_schema(), says == "version 99");
+        let error = error.to_string();
         assert!(error.contains(says) && error.contains(&*path.to_string_lossy()), "{error}");
     }
     assert!(fs::read_to_string(&text).unwrap().starts_with("no database"));

@@ -113,7 +113,7 @@ impl Connection {
             Some(session) => session,
             None => self.connect().await?,
         };
-        let silent = |_| Failure::permanent("PostgreSQL does not answer");
+        let silent = |_| Failure::silent("PostgreSQL does not answer");
         let rows = timeout(ANSWER_TIMEOUT, session.run(steps, ending)).await.map_err(silent)?;
         if !session.is_busy() {
             *slot = Some(session);
@@ -157,7 +157,7 @@ impl Connection {
         let opening = Session::open(target, greeting, Arc::clone(&self.notified), self.abandoned.clone());
         let connecting = self.runtime.spawn(timeout(CONNECT_TIMEOUT, opening));
         let gone = |_| Failure::permanent("the runtime in which the inbox was made has shut down");
-        let silent = |_| Failure::permanent("PostgreSQL accepts connections and does not answer");
+        let silent = |_| Failure::silent("PostgreSQL accepts connections and does not answer");
         let connected = connecting.await.map_err(gone)?.map_err(silent)?;
         let session = connected.map_err(Failure::of_connecting)?;
         // Notifications may have been missed while there was no connection.

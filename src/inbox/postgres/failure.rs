@@ -30,6 +30,11 @@ impl Failure {
         Self { error: InboxError::new(text), kind: Kind::Permanent }
     }
 
+    /// On this connection it is not tried again.
+    pub(super) fn silent(text: &str) -> Self {
+        Self { error: InboxError::new(text).unavailable(), kind: Kind::Permanent }
+    }
+
     pub(super) fn is_transient(&self) -> bool {
         self.kind == Kind::Transient
     }
@@ -84,7 +89,8 @@ impl From<Error> for Failure {
             Some(code) if *code == SqlState::UNTRANSLATABLE_CHARACTER => Kind::Untranslatable,
             Some(_) => Kind::Permanent,
         };
-        Self { error: InboxError::caused("PostgreSQL could not do it", &error), kind }
+        let error = InboxError::caused("PostgreSQL could not do it", &error);
+        Self { error: if kind == Kind::Transient { error.unavailable() } else { error }, kind }
     }
 }
 

@@ -140,5 +140,6 @@ fn check_version(version: usize, schema: &str) -> Result<(), InboxError> {
     Err(InboxError::new(format!(
         "the inbox in schema {schema} is of version {version}, and this release knows versions up to {}: use a later release",
         UPGRADES.len()
-    )))
+    ))
+    .newer_schema())
 }

@@ -81,7 +81,7 @@ fn trusted(roots: Option<&Path>) -> Result<Arc<RootCertStore>, InboxError> {
     let mut store = RootCertStore::empty();
     match roots {
         Some(path) => {
-            let failed = |error: &dyn std::error::Error| {
+            let failed = |error: &(dyn std::error::Error + 'static)| {
                 InboxError::caused(format_args!("sslrootcert {} cannot be used", path.display()), error)
             };
             let certificates =

@@ -51,7 +51,7 @@ impl Disk {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let event = "INSERT INTO event (id, lane, stored, json) VALUES (-1, zeroblob(16), 0, '{}')";
         transaction.execute(event, []).and_then(|_| transaction.rollback()).map_err(failed)?;
-        let failed = |error| InboxError::caused("the inbox's disk takes nothing more", &error);
+        let failed = |error| InboxError::caused("the inbox's disk takes nothing more", &error).unavailable();
         self.reserve.probe().map_err(failed)
     }
 
@@ -60,12 +60,13 @@ impl Disk {
         if self.log.is_broken() && !self.log.empty(&mut self.connection) {
             return Err(InboxError::new(
                 "the disk has failed to sync the write-ahead log, and nothing is stored until all of it is in the database; a reader's open transaction, or the disk, is in the way",
-            ));
+            )
+            .unavailable());
         }
         if !self.reserve.is_kept() {
             self.log.empty(&mut self.connection);
             if !self.reserve.keep() {
-                return Err(InboxError::new("the disk is full"));
+                return Err(InboxError::new("the disk is full").unavailable());
             }
         }
         Ok(())
@@ -116,5 +117,8 @@ fn is_full(error: &rusqlite::Error) -> bool {
 }
 
 pub(super) fn failed(error: rusqlite::Error) -> InboxError {
-    InboxError::caused("SQLite could not do it", &error)
+    let may_succeed_later =
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy));
+    let error = InboxError::caused("SQLite could not do it", &error);
+    if may_succeed_later { error.unavailable() } else { error }
 }

@@ -130,7 +130,8 @@ pub(super) fn identify(connection: &Connection, files: &Files) -> Result<usize, 
     if version > VERSION {
         return Err(InboxError::new(format!(
             "the inbox {shown} is of version {version}, and this release knows versions up to {VERSION}: use a later release"
-        )));
+        ))
+        .newer_schema());
     }
     Ok(version)
 }

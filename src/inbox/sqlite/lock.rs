@@ -23,7 +23,8 @@ pub(super) fn take(files: &Files) -> Result<File, InboxError> {
             return Err(InboxError::new(format!(
                 "the inbox {} is open already: one process, and in it one `Inbox` with its clones, can have it; for several processes use PostgreSQL",
                 files.given()
-            )));
+            ))
+            .locked());
         }
         thread::sleep(Duration::from_millis(10));
     }
