@@ -26,12 +26,13 @@ use crate::{
 
 /// Decides `request`, or acknowledges it if there is no responder.
 pub(super) async fn decide(
-    Question { request, command, is_event }: Question,
+    question: Box<Question>,
     trust: Trust,
     settings: &Settings,
     delivery: &Delivery<'_>,
     arrived: Instant,
 ) -> Result<Accepted, Refusal> {
+    let Question { request, command, is_event } = *question;
     let Some(responder) = settings.responder.clone() else {
         if is_event || command != Command::Other {
             delivery.record_ignored(command, &request.command);

@@ -17,7 +17,8 @@ pub(super) enum Parsed {
     /// The console's URL check, or a body that is not JSON under a command that is not Desk's.
     Nothing,
     Event(Arc<Event>),
-    Question(Question),
+    /// Boxed, because almost every request is an event.
+    Question(Box<Question>),
 }
 
 pub(super) fn parse(body: String, query: Query<'_>, trust: Trust) -> Result<Parsed, Refusal> {
@@ -48,7 +49,7 @@ pub(super) fn parse(body: String, query: Query<'_>, trust: Trust) -> Result<Pars
             }
             drop(fields);
             let request = Request { raw: body, ..request };
-            return Ok(Parsed::Question(Question { request, command, is_event }));
+            return Ok(Parsed::Question(Box::new(Question { request, command, is_event })));
         }
         (None, None) if fields.is_ok() => return Err(Refusal::NoCommand),
         _ => {}
