@@ -69,10 +69,12 @@ impl Responder for Rules {
     }
 
     async fn other(&self, request: &Request) -> Decision<Map<String, Value>> {
-        let body: Value = request.json()?;
-        self.begin(serde_json::to_value(request)?, "other", body["ClientUserId"].as_str()).await;
+        let mut fields = request.fields();
+        let user = fields.get("ClientUserId").and_then(Value::as_str).map(str::to_owned);
+        self.begin(serde_json::to_value(request)?, "other", user.as_deref()).await;
         let is_echo = request.command.eq_ignore_ascii_case("Test.Echo");
-        Ok(is_echo.then(|| Map::from_iter([("Echo".to_owned(), body["Say"].clone())])))
+        let said = fields.remove("Say").unwrap_or_default();
+        Ok(is_echo.then(|| Map::from_iter([("Echo".to_owned(), said)])))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is decided.
+//! Decisions.
 
 use serde_json::{Map, Value, json};
 
@@ -25,41 +25,48 @@ impl AiProvider {
     }
 
     pub(crate) fn reply(self) -> Reply {
-        Reply::ok([("AIProvider", self.code().into())])
+        Reply::fixed(match self {
+            Self::Own => br#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"AIProvider":0}"#,
+            Self::Desk => br#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"AIProvider":1}"#,
+        })
     }
 }
 
 /// Which agents or group get a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment(Result<Preference, Failure>);
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assignment {
+struct Preference {
     group: Option<u64>,
     agents: Vec<String>,
-    failure: Option<Failure>,
 }
 
 impl Assignment {
     /// No preference.
     #[must_use]
     pub fn no_preference() -> Self {
-        Self::default()
+        Self(Ok(Preference::default()))
     }
 
     /// `AgentGroupId`. Alone, the group's own rules choose the agent.
     #[must_use]
     pub fn to_group(group: u64) -> Self {
-        Self { group: Some(group), ..Self::default() }
+        Self(Ok(Preference { group: Some(group), agents: Vec::new() }))
     }
 
     /// `AgentIdList`: e-mail addresses or account names, of which Desk chooses one that is available.
     #[must_use]
     pub fn to_agents(agents: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self::default().or_agents(agents)
+        Self::no_preference().or_agents(agents)
     }
 
-    /// Adds agents. With a group, both are sent.
+    /// Adds agents. With a group, both are sent. A failure stays a failure.
     #[must_use]
     pub fn or_agents(mut self, agents: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.agents.extend(agents.into_iter().map(Into::into));
+        if let Ok(preference) = &mut self.0 {
+            preference.agents.extend(agents.into_iter().map(Into::into));
+        }
         self
     }
 
@@ -70,15 +77,16 @@ impl Assignment {
     /// When `code` is 0, which means success.
     #[must_use]
     pub fn failed(code: u32, text: impl Into<String>) -> Self {
-        Self { failure: Some(Failure::new(code, text)), ..Self::default() }
+        Self(Err(Failure::new(code, text)))
     }
 
     pub(crate) fn reply(&self) -> Reply {
-        if let Some(failure) = &self.failure {
-            return Reply::failed(failure);
-        }
-        let group = self.group.map(|group| ("AgentGroupId", group.into()));
-        let agents = (!self.agents.is_empty()).then(|| ("AgentIdList", json!(self.agents)));
+        let Preference { group, agents } = match &self.0 {
+            Ok(preference) => preference,
+            Err(failure) => return Reply::failed(failure),
+        };
+        let group = group.map(|group| ("AgentGroupId", group.into()));
+        let agents = (!agents.is_empty()).then(|| ("AgentIdList", json!(agents)));
         Reply::ok(group.into_iter().chain(agents))
     }
 }

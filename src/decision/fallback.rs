@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{AiProvider, Assignment, Command, Contact, Invoked, reply::Reply};
+use super::{AiProvider, Assignment, Contact, Invoked, Method, reply::Reply};
 
 /// The answer of each command when its decision fails: for an error, a panic, a time-out and an overload alike. The
 /// [table](super#what-the-sender-gets) has the defaults.
@@ -75,16 +75,15 @@ impl Fallbacks {
         self
     }
 
-    pub(crate) fn message_reply(&self) -> Reply {
-        self.answer_message.map_or_else(Reply::acknowledgement, AiProvider::reply)
-    }
-
-    pub(crate) fn reply(&self, command: Command) -> Reply {
-        match command {
-            Command::AssignAgent => self.assign_agent.reply(),
-            Command::Invoke => self.invoke.reply(),
-            Command::ContactUser => self.contact_user.reply(),
-            Command::Other => Reply::merged(self.other.clone()),
+    pub(crate) fn reply(&self, method: Method) -> Reply {
+        match method {
+            Method::AnswerMessage => {
+                self.answer_message.map_or_else(Reply::acknowledgement, AiProvider::reply)
+            }
+            Method::AssignAgent => self.assign_agent.reply(),
+            Method::Invoke => self.invoke.reply(),
+            Method::ContactUser => self.contact_user.reply(),
+            Method::Other => Reply::merged(self.other.clone()),
         }
     }
 }

@@ -53,9 +53,9 @@
 
 mod answer;
 
-mod command;
-
 mod fallback;
+
+mod method;
 
 mod reply;
 
@@ -71,7 +71,7 @@ pub use self::{
     fallback::Fallbacks,
     request::{AssignAgent, ContactUser, Invocation, Request},
 };
-pub(crate) use self::{command::Command, reply::Reply};
+pub(crate) use self::{method::Method, reply::Reply};
 use crate::{
     event::{Event, Message},
     handler::HandlerError,

@@ -30,6 +30,11 @@ impl Reply {
         Self { code: 0, body: None }
     }
 
+    /// A success whose whole body is `body`.
+    pub(super) fn fixed(body: &'static [u8]) -> Self {
+        Self { code: 0, body: Some(Bytes::from_static(body)) }
+    }
+
     pub(super) fn ok(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
         Self::of(&"OK".into(), &"".into(), &0.into(), fields)
     }

@@ -1,9 +1,9 @@
-//! What is asked.
+//! Requests for decisions.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::{Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::event::wire::{BYTE_ORDER_MARK, Object, ParseError, mend, object, read_object};
 
@@ -25,7 +25,24 @@ pub struct Request {
 }
 
 impl Request {
-    /// The body as it came.
+    pub(crate) fn new(
+        sdk_app_id: u64,
+        command: &str,
+        [request_id, client_ip, platform]: [Option<Cow<'_, str>>; 3],
+        body: &str,
+    ) -> Self {
+        let own = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned);
+        Self {
+            sdk_app_id,
+            command: command.to_owned(),
+            request_id: own(request_id),
+            client_ip: own(client_ip),
+            platform: own(platform),
+            raw: body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).to_owned(),
+        }
+    }
+
+    /// The body as it came; only a byte order mark before it is left out.
     #[must_use]
     pub fn raw(&self) -> &str {
         &self.raw
@@ -37,11 +54,22 @@ impl Request {
     ///
     /// When the body is not what `T` expects.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        let json = self.raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.raw);
-        serde_json::from_str(json).or_else(|error| match mend(json) {
+        serde_json::from_str(&self.raw).or_else(|error| match mend(&self.raw) {
             Some(mended) => serde_json::from_str(&mended),
             None => Err(error),
         })
+    }
+
+    /// Returns the fields of the body. A value that is nested too deeply for serde_json is the text of its JSON.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
+        let fields: BTreeMap<String, Box<RawValue>> = self.json().unwrap_or_default();
+        let value = |json: &RawValue| {
+            let json = json.get();
+            let mended = || mend(json).and_then(|mended| serde_json::from_str(&mended).ok());
+            serde_json::from_str(json).ok().or_else(mended).unwrap_or_else(|| json.into())
+        };
+        fields.into_iter().map(|(name, json)| (name, value(&json))).collect()
     }
 
     pub(crate) fn read<T: for<'de> Object<'de>>(&self) -> Result<T, ParseError> {
@@ -52,7 +80,7 @@ impl Request {
 /// One JSON object: the fields of the body, with `CallbackCommand`, `SdkAppid` and `RequestID`.
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields: Map<String, Value> = self.json().map_err(S::Error::custom)?;
+        let mut fields = self.fields();
         fields.entry("CallbackCommand").or_insert_with(|| self.command.as_str().into());
         fields.insert("SdkAppid".to_owned(), self.sdk_app_id.into());
         if let Some(request_id) = &self.request_id {

@@ -10,9 +10,10 @@ use tokio::{runtime::Handle, time::Instant};
 use super::{
     Shared,
     refusal::Refusal,
+    response::Acknowledged,
     runtime::HandlerRuntime,
     settings::Settings,
-    telemetry::{self, Accepted, Delivery, Handling},
+    telemetry::{self, Delivery, Handling},
     timer,
 };
 use crate::{
@@ -28,8 +29,8 @@ pub(super) async fn dispatch<H: Deliver>(
     settings: &Settings,
     delivery: &Delivery<'_>,
     arrived: Instant,
-) -> Result<Accepted, Refusal> {
-    let shared = Arc::clone(&slot.0);
+) -> Result<Acknowledged, Refusal> {
+    let shared = Arc::clone(&slot.shared);
     let runtime = settings.runtime.as_ref().and_then(HandlerRuntime::handle).cloned();
     let runtime = runtime.or_else(|| Handle::try_current().ok());
     let handling = delivery.handling();
@@ -58,9 +59,9 @@ pub(super) async fn dispatch<H: Deliver>(
     }
 }
 
-fn at_deadline(handler: &impl Deliver, settings: &Settings, event: &Event) -> Result<Accepted, Refusal> {
+fn at_deadline(handler: &impl Deliver, settings: &Settings, event: &Event) -> Result<Acknowledged, Refusal> {
     match (handler.at_deadline(), settings.at_deadline) {
-        (AtDeadline::Acknowledge, AtDeadline::Acknowledge) => Ok(Accepted::Unfinished),
+        (AtDeadline::Acknowledge, AtDeadline::Acknowledge) => Ok(Acknowledged::Unfinished),
         (AtDeadline::Refuse, _) | (_, AtDeadline::Refuse) => {
             telemetry::log_missed_deadline(event, Refusal::DeadlinePassed);
             Err(Refusal::DeadlinePassed)
@@ -88,7 +89,7 @@ enum Progress {
 
 impl<H: Deliver> Run<H> {
     fn new(event: Arc<Event>, slot: Slot<H>, runtime: Option<Handle>, handling: Handling) -> Self {
-        let shared = Arc::clone(&slot.0);
+        let shared = Arc::clone(&slot.shared);
         Self { event, shared, runtime, handling, progress: Progress::Running, slot: Some(slot) }
     }
 
@@ -107,9 +108,9 @@ impl<H: Deliver> Run<H> {
     }
 
     /// Ends it for a caller that still waits.
-    fn into_result(mut self) -> Result<Accepted, Refusal> {
+    fn into_result(mut self) -> Result<Acknowledged, Refusal> {
         let Progress::Failed(error) = std::mem::replace(&mut self.progress, Progress::Settled) else {
-            return Ok(Accepted::Handled);
+            return Ok(Acknowledged::Handled);
         };
         let refusal = if error.is_unavailable() { Refusal::Unavailable } else { Refusal::HandlerFailed };
         telemetry::log_failure(&self.event, &error, refusal);
@@ -139,21 +140,35 @@ impl<H: Deliver> Drop for Run<H> {
 }
 
 /// One of the requests that may be read or handled at once.
-pub(super) struct Slot<H>(Arc<Shared<H>>);
+pub(super) struct Slot<H> {
+    shared: Arc<Shared<H>>,
+    /// What its [parts](Self::split) have in common. The last of them gives the slot back.
+    parts: Option<Arc<()>>,
+}
 
 impl<H> Slot<H> {
     pub(super) fn take(shared: &Arc<Shared<H>>) -> Option<Self> {
         let entered = shared.in_flight.enter();
         entered.then(|| {
             telemetry::record_entered();
-            Self(Arc::clone(shared))
+            Self { shared: Arc::clone(shared), parts: None }
         })
+    }
+
+    /// Splits it into two, for parts of a request that end on their own.
+    pub(super) fn split(mut self) -> (Self, Self) {
+        let parts = Arc::clone(self.parts.get_or_insert_default());
+        let other = Self { shared: Arc::clone(&self.shared), parts: Some(parts) };
+        (self, other)
     }
 }
 
 impl<H> Drop for Slot<H> {
     fn drop(&mut self) {
-        telemetry::record_left();
-        self.0.in_flight.leave();
+        let is_last = self.parts.take().is_none_or(|parts| Arc::into_inner(parts).is_some());
+        if is_last {
+            telemetry::record_left();
+            self.shared.in_flight.leave();
+        }
     }
 }

@@ -82,8 +82,9 @@ use self::{
     in_flight::InFlight,
     parse::Parsed,
     query::Query,
+    response::{Accepted, Acknowledged},
     settings::Settings,
-    telemetry::{Accepted, Delivery},
+    telemetry::Delivery,
     verify::Trust,
 };
 pub(crate) use self::{head::Head, response::Answer};
@@ -201,17 +202,29 @@ impl<H: Deliver> Webhook<H> {
                 (parse::parse(text, query, trust)?, trust, slot)
             };
             match parsed {
-                Parsed::Nothing => Ok(Accepted::Ignored),
+                Parsed::Nothing => Ok(Acknowledged::Ignored.into()),
                 Parsed::Event(event) => {
                     delivery.record_event(&event);
-                    let decision = decide::about_message(&event, trust, &self.settings);
-                    let dispatch = dispatch::dispatch(event, slot, &self.settings, &delivery, arrived);
-                    let Some(decision) = decision else { return dispatch.await };
-                    Box::pin(decide::beside_dispatch(decision, dispatch, &self.settings, &delivery, arrived))
-                        .await
+                    let Some(decision) = decide::about_message(&event, trust, &self.settings) else {
+                        let dispatch = dispatch::dispatch(event, slot, &self.settings, &delivery, arrived);
+                        return dispatch.await.map(Accepted::from);
+                    };
+                    let (slot, beside) = slot.split();
+                    let dispatch =
+                        dispatch::dispatch(Arc::clone(&event), slot, &self.settings, &delivery, arrived);
+                    let decided = decide::beside_dispatch(
+                        decision,
+                        dispatch,
+                        beside,
+                        event,
+                        &self.settings,
+                        &delivery,
+                        arrived,
+                    );
+                    Box::pin(decided).await
                 }
-                Parsed::Question(question) => {
-                    Box::pin(decide::decide(question, trust, &self.settings, &delivery, arrived)).await
+                Parsed::DecisionRequest(asked) => {
+                    Box::pin(decide::decide(asked, trust, &self.settings, &delivery, arrived)).await
                 }
             }
         };

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use super::{decide::Question, query::Query, refusal::Refusal, verify::Trust};
+use super::{query::Query, refusal::Refusal, verify::Trust};
 use crate::{
-    decision::{Command, Request},
-    event::{BYTE_ORDER_MARK, Command as EventCommand, Event, Fields, Origin},
+    decision::{Method, Request},
+    event::{BYTE_ORDER_MARK, Command, Event, Fields, Origin},
 };
 
 /// What a verified request holds.
@@ -18,7 +18,15 @@ pub(super) enum Parsed {
     Nothing,
     Event(Arc<Event>),
     /// Boxed, because almost every request is an event.
-    Question(Box<Question>),
+    DecisionRequest(Box<DecisionRequest>),
+}
+
+/// A request with another command than those of events.
+pub(super) struct DecisionRequest {
+    pub(super) request: Request,
+    pub(super) method: Method,
+    /// Whether the body has what every session event has.
+    pub(super) is_event: bool,
 }
 
 pub(super) fn parse(body: String, query: Query<'_>, trust: Trust) -> Result<Parsed, Refusal> {
@@ -30,26 +38,19 @@ pub(super) fn parse(body: String, query: Query<'_>, trust: Trust) -> Result<Pars
     }
     let sdk_app_id = query.app.ok_or(Refusal::ForeignApp { claimed: None })?;
 
-    let fields = Fields::read(&body, claimed.and_then(EventCommand::named));
+    let fields = Fields::read(&body, claimed.and_then(Command::named));
     let stated = fields.as_ref().ok().and_then(Fields::command);
     match (claimed, stated) {
         (Some(claimed), Some(stated)) if !is_same(claimed, stated) => return Err(Refusal::CommandConflict),
         (Some(command), _) | (None, Some(command)) if !is_ours(command) => {
-            let request = Request {
-                sdk_app_id,
-                command: command.to_owned(),
-                request_id: query.request_id.map(Into::into),
-                client_ip: query.client_ip.map(Into::into),
-                platform: query.platform.map(Into::into),
-                raw: String::new(),
-            };
-            let (command, is_event) = (Command::named(command), fields.as_ref().is_ok_and(Fields::is_event));
-            if command == Command::Other && fields.is_err() {
+            let method = Method::of_command(command);
+            if method == Method::Other && fields.is_err() {
                 return Ok(Parsed::Nothing);
             }
-            drop(fields);
-            let request = Request { raw: body, ..request };
-            return Ok(Parsed::Question(Box::new(Question { request, command, is_event })));
+            let is_event = fields.as_ref().is_ok_and(Fields::is_event);
+            let request =
+                Request::new(sdk_app_id, command, [query.request_id, query.client_ip, query.platform], &body);
+            return Ok(Parsed::DecisionRequest(Box::new(DecisionRequest { request, method, is_event })));
         }
         (None, None) if fields.is_ok() => return Err(Refusal::NoCommand),
         _ => {}
@@ -73,7 +74,7 @@ fn is_blank(body: &str, is_signed: bool) -> bool {
 
 /// Whether its events are for the handler.
 fn is_ours(command: &str) -> bool {
-    EventCommand::named(command).is_some()
+    Command::named(command).is_some()
 }
 
 /// Almost all come as documented.

@@ -12,10 +12,34 @@ use http::{
 };
 use http_body_util::Full;
 
-use super::{
-    refusal::{Refusal, write_decimal},
-    telemetry::Accepted,
-};
+use super::refusal::{Refusal, write_decimal};
+use crate::decision::Reply;
+
+/// Why a request was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Acknowledged {
+    /// The handler has ended.
+    Handled,
+    /// The deadline has passed, and the handler continues.
+    Unfinished,
+    /// There was nothing for a handler: another command, or the console's URL check.
+    Ignored,
+    /// A decision was asked for.
+    Decided,
+}
+
+/// An acknowledgement, and the decision in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    pub(super) why: Acknowledged,
+    pub(super) reply: Option<Box<Reply>>,
+}
+
+impl From<Acknowledged> for Accepted {
+    fn from(why: Acknowledged) -> Self {
+        Self { why, reply: None }
+    }
+}
 
 /// An answer in no server's types.
 #[derive(Debug)]
@@ -37,7 +61,10 @@ impl Answer {
         let refusal = match result {
             Err(refusal) => refusal,
             Ok(accepted) => {
-                let body = accepted.into_body().unwrap_or(Bytes::from_static(ACKNOWLEDGEMENT));
+                let body = accepted
+                    .reply
+                    .and_then(|reply| reply.body)
+                    .unwrap_or(Bytes::from_static(ACKNOWLEDGEMENT));
                 return Self { status: StatusCode::OK, body, allow: None, closes: false, refusal: None };
             }
         };

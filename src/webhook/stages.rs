@@ -15,7 +15,8 @@ use super::{
     dispatch::Slot,
     parse::{self, Parsed},
     query::Query,
-    telemetry::{Accepted, Delivery},
+    response::Acknowledged,
+    telemetry::Delivery,
     verify::Trust,
 };
 use crate::{event::Event, handler::Deliver, telemetry::RateLimit};
@@ -53,5 +54,5 @@ pub async fn dispatch<H: Deliver>(webhook: &Webhook<H>, event: Arc<Event>) -> Re
 }
 
 pub fn response() -> Response<Full<Bytes>> {
-    Answer::to(Ok(Accepted::Handled)).into_response()
+    Answer::to(Ok(Acknowledged::Handled.into())).into_response()
 }

@@ -2,15 +2,16 @@
 
 use std::{fmt, sync::OnceLock};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::refusal::Refusal;
+use super::{
+    refusal::Refusal,
+    response::{Accepted, Acknowledged},
+};
 use crate::{
-    decision::{Command, Reply},
+    decision::Method,
     event::Event,
     handler::{HandlerError, HandlerResult},
-    isolate::isolated,
     telemetry::{
         Counter, Gauge, Histogram, Level, RateLimit, Span, Stopwatch, Subject, log, log_to_subscriber, span,
     },
@@ -36,35 +37,6 @@ pub(super) fn describe() {
     IN_FLIGHT.describe();
 }
 
-/// Why a request was acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
-    /// The handler has ended.
-    Handled,
-    /// The deadline has passed, and the handler goes on.
-    Unfinished,
-    /// There was nothing for a handler: another command, or the console's URL check.
-    Ignored,
-    /// With the answer to a request for a decision.
-    Decided(Reply),
-}
-
-impl Accepted {
-    /// The response's body, if it is not the bare acknowledgement.
-    pub(super) fn into_body(self) -> Option<Bytes> {
-        if let Self::Decided(reply) = self { reply.body } else { None }
-    }
-}
-
-/// How a decision ended.
-#[derive(Debug)]
-pub(super) enum Decided {
-    Made(Option<Reply>),
-    Failed(HandlerError),
-    Late,
-    Overloaded,
-}
-
 /// How a delivery ended, for spans and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -81,10 +53,12 @@ enum Outcome {
 impl Outcome {
     fn of(result: &Result<Accepted, Refusal>) -> Self {
         match result {
-            Ok(Accepted::Handled) => Self::Handled,
-            Ok(Accepted::Unfinished) => Self::Unfinished,
-            Ok(Accepted::Ignored) => Self::Ignored,
-            Ok(Accepted::Decided(_)) => Self::Decided,
+            Ok(accepted) => match accepted.why {
+                Acknowledged::Handled => Self::Handled,
+                Acknowledged::Unfinished => Self::Unfinished,
+                Acknowledged::Ignored => Self::Ignored,
+                Acknowledged::Decided => Self::Decided,
+            },
             Err(Refusal::HandlerFailed) => Self::Failed,
             Err(refusal) if refusal.status().is_server_error() => Self::Unavailable,
             Err(_) => Self::Refused,
@@ -101,6 +75,30 @@ impl Outcome {
             Self::Unavailable => "unavailable",
             Self::Refused => "refused",
             Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// How a decision ended, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DecisionOutcome {
+    Made,
+    None,
+    Failed,
+    Late,
+    Overloaded,
+    Dropped,
+}
+
+impl DecisionOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::None => "none",
+            Self::Failed => "failed",
+            Self::Late => "late",
+            Self::Overloaded => "overloaded",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -151,55 +149,48 @@ impl<'w> Delivery<'w> {
         self.span.record_text("session_id", event.session());
     }
 
-    /// Logs that a command was acknowledged and ignored, because there is no responder.
-    pub(super) fn record_ignored(&self, command: Command, name: &str) {
-        let kind = if command == Command::Other { "unknown_command" } else { "undecided" };
-        if self.limit.admit(kind, Instant::now()).is_none() {
-            return;
+    /// Logs a command that was acknowledged without a decision, if it asks for one or its body looks like an event.
+    pub(super) fn record_ignored(&self, method: Method, is_event: bool, command: &str) {
+        let command: String = command.chars().take(100).collect();
+        match method {
+            Method::Other if is_event => self.log_limited("unknown_command", format_args!(
+                "acknowledged and ignored: the body looks like an event, but its CallbackCommand is {command:?}"
+            )),
+            Method::Other => {}
+            _ => self.log_limited(method.as_str(), format_args!(
+                "acknowledged without a decision: {command} asks for one, and no responder with `{}` is installed",
+                method.as_str(),
+            )),
         }
-        let name: String = name.chars().take(100).collect();
-        let subject = Subject::of_app(self.app());
-        if command == Command::Other {
-            let what = format_args!(
-                "acknowledged and ignored: the body looks like an event, but its CallbackCommand is {name:?}"
-            );
-            return log(Level::Warn, subject, what);
-        }
-        let method = command.method();
-        let what = format_args!(
-            "acknowledged without a decision: {name} asks for one, and no responder with `{method}` is installed"
-        );
-        log(Level::Warn, subject, what);
     }
 
-    /// Returns the reply, or `None` if a fallback has to be sent.
-    pub(super) fn record_decision(&self, method: &'static str, decided: Decided) -> Option<Reply> {
-        let (outcome, reply) = match decided {
-            Decided::Made(Some(reply)) => ("made", Some(reply)),
-            Decided::Made(None) => ("none", Some(Reply::acknowledgement())),
-            Decided::Failed(error) => {
-                self.log_undecided(method, format_args!("{error:#}"));
-                isolated(|| drop(error));
-                ("failed", None)
-            }
-            Decided::Late => {
-                self.log_undecided(method, format_args!("it was not made within the deadline"));
-                ("late", None)
-            }
-            Decided::Overloaded => {
-                if self.limit.admit("overloaded_decision", Instant::now()).is_some() {
-                    self.log_undecided(method, format_args!("too many requests are in flight"));
-                }
-                ("overloaded", None)
-            }
-        };
-        DECISIONS.increment(&[("method", method), ("outcome", outcome)]);
-        reply
-    }
-
-    fn log_undecided(&self, method: &str, why: fmt::Arguments<'_>) {
+    pub(super) fn record_decision(
+        &self,
+        method: Method,
+        outcome: DecisionOutcome,
+        event: Option<&Event>,
+        why: &str,
+    ) {
+        let method = method.as_str();
+        DECISIONS.increment(&[("method", method), ("outcome", outcome.as_str())]);
         let what = format_args!("the decision `{method}` failed, and the sender got the fallback: {why}");
-        log(Level::Error, Subject::of_app(self.app()), what);
+        match outcome {
+            DecisionOutcome::Made | DecisionOutcome::None | DecisionOutcome::Dropped => {}
+            DecisionOutcome::Overloaded => self.log_limited("overloaded_decision", what),
+            DecisionOutcome::Failed | DecisionOutcome::Late => {
+                let subject = event.map_or_else(|| Subject::of_app(self.app()), Subject::from);
+                log(Level::Error, subject, what);
+            }
+        }
+    }
+
+    fn log_limited(&self, kind: &'static str, what: fmt::Arguments<'_>) {
+        let more = match self.limit.admit(kind, Instant::now()) {
+            None => return,
+            Some(0) => String::new(),
+            Some(suppressed) => format!("; {suppressed} more for this reason were not logged"),
+        };
+        log(Level::Warn, Subject::of_app(self.app()), format_args!("{what}{more}"));
     }
 
     /// Starts to measure its handler.
@@ -210,8 +201,7 @@ impl<'w> Delivery<'w> {
     pub(super) fn record_result(&mut self, result: &Result<Accepted, Refusal>) {
         self.is_answered = true;
         let code = match result {
-            Ok(Accepted::Decided(reply)) => reply.code,
-            Ok(_) => 0,
+            Ok(accepted) => accepted.reply.as_ref().map_or(0, |reply| reply.code),
             Err(refusal) => refusal.code().into(),
         };
         self.span.record("error_code", code);
@@ -222,23 +212,15 @@ impl<'w> Delivery<'w> {
         self.span.within(|| match result {
             // The handler's own failures are logged where its error is known.
             Err(Refusal::HandlerFailed | Refusal::Unavailable | Refusal::DeadlinePassed) => {}
-            Err(refusal) => self.log_refusal(refusal),
-            Ok(Accepted::Ignored) => {
-                log_to_subscriber(Level::Debug, Subject::default(), format_args!("nothing for the handler"))
+            Err(refusal) => {
+                let (code, reason) = (refusal.code(), refusal.reason());
+                self.log_limited(reason, format_args!("refused with {code} ({reason}): {refusal}"));
             }
-            Ok(Accepted::Handled | Accepted::Unfinished | Accepted::Decided(_)) => {}
+            Ok(accepted) if accepted.why == Acknowledged::Ignored => {
+                log_to_subscriber(Level::Debug, Subject::default(), format_args!("nothing for the handler"));
+            }
+            Ok(_) => {}
         });
-    }
-
-    fn log_refusal(&self, refusal: &Refusal) {
-        let (code, reason) = (refusal.code(), refusal.reason());
-        let Some(suppressed) = self.limit.admit(reason, Instant::now()) else { return };
-        let more = match suppressed {
-            0 => String::new(),
-            _ => format!("; {suppressed} more for this reason were not logged"),
-        };
-        let what = format_args!("refused with {code} ({reason}): {refusal}{more}");
-        log(Level::Warn, Subject::of_app(self.app()), what);
     }
 
     fn record_outcome(&self, outcome: Outcome) {
@@ -284,6 +266,10 @@ impl Handling {
         self.span.record("handler_seconds", took.as_secs_f64());
         HANDLER.record(took, &[("category", event.category().as_str()), ("result", result)]);
     }
+}
+
+pub(super) fn record_dropped_decision(method: Method) {
+    DECISIONS.increment(&[("method", method.as_str()), ("outcome", DecisionOutcome::Dropped.as_str())]);
 }
 
 pub(super) fn record_entered() {

@@ -54,12 +54,17 @@ impl Verifier {
         Self { apps: vec![app], window: Duration::from_secs(60), clock: None }
     }
 
-    /// Lets decisions be asked for and answered for the app that was named last although it is unsigned. Anyone who can reach
-    /// the URL can then read what a [`Responder`](crate::decision::Responder) answers, customers' data included.
+    /// Allows decisions for the app that was named last, which is unsigned. Anyone who can reach the URL can then read what a
+    /// [`Responder`](crate::decision::Responder) answers, customers' data included.
+    ///
+    /// # Panics
+    ///
+    /// When that app is signed: it needs no permission.
     #[must_use]
     pub fn dangerous_unsigned_decisions(mut self) -> Self {
-        if let Some(Policy::Unsigned { decisions }) = self.apps.last_mut().map(|app| &mut app.policy) {
-            *decisions = true;
+        match self.apps.last_mut().map(|app| &mut app.policy) {
+            Some(Policy::Unsigned { decisions }) => *decisions = true,
+            _ => panic!("dangerous_unsigned_decisions is for an unsigned app, and this app is signed"),
         }
         self
     }

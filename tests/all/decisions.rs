@@ -10,11 +10,12 @@ use std::{
 
 use serde_json::{Map, Value, json};
 use tencent_desk_webhook::{
-    EventHandler, Verifier, Webhook, async_trait,
+    Event, EventHandler, Verifier, Webhook, async_trait,
     decision::{
         AiProvider, AssignAgent, Assignment, Contact, ContactUser, Decision, Fallbacks, Invocation, Invoked,
         Request, Responder,
     },
+    event::Message,
     testing::{Behaviour, Delivery, Question, TestResponder, event},
 };
 
@@ -274,7 +275,10 @@ async fn at_overload_the_fallback_is_sent_and_events_are_refused() {
     assert_eq!(webhook.in_flight(), 1);
     assert!(respond(&webhook, &ask("ChatBot.OnAssignHuman", body)).await.is_ok());
     assert_eq!(respond(&webhook, &ask("Chatbot.InterfaceInvocation", body)).await.body, FAILED_CALL);
-    assert_eq!(respond(&webhook, &ask("Test.Echo", body)).await.code, 50301);
+    assert!(respond(&webhook, &ask("Test.Echo", body)).await.is_ok());
+    // Before its body is read, a command that is only in the body is not known.
+    let unnamed = Delivery::of(r#"{"CallbackCommand":"Test.Echo"}"#).without_command();
+    assert_eq!(respond(&webhook, &unnamed).await.code, 50301);
     assert_eq!(respond(&webhook, &message()).await.code, 50301);
     responder.release();
     assert!(any_answer(first.await.unwrap()).await.body.contains("6521"));
@@ -330,6 +334,100 @@ async fn a_caller_that_disconnects_ends_the_decision_and_not_the_handler() {
     webhook.handler().release();
     assert!(webhook.drained(LONG).await);
     assert_eq!(webhook.handler().finished(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_in_flight_until_it_is_handled_and_decided() {
+    for handler_is_last in [false, true] {
+        let responder = responder();
+        let webhook = webhook(&responder).max_in_flight(1);
+        if handler_is_last {
+            webhook.handler().set_behaviour(Behaviour::Stall);
+        } else {
+            responder.set_behaviour(Behaviour::Stall);
+        }
+        let first = tokio::spawn(webhook.handle(message().request()));
+        responder.asked(1).await;
+        webhook.handler().called(1).await;
+        tokio::task::yield_now().await;
+        assert_eq!(webhook.in_flight(), 1);
+        assert!(!webhook.drained(Duration::from_millis(1)).await);
+        assert_eq!(respond(&webhook, &message()).await.code, 50301);
+        responder.release();
+        webhook.handler().release();
+        assert!(any_answer(first.await.unwrap()).await.body.contains("AIProvider"));
+        assert!(webhook.drained(LONG).await);
+    }
+}
+
+#[tokio::test]
+async fn fields_that_are_nested_deeply_change_no_decision() {
+    let responder = responder();
+    let webhook = webhook(&responder);
+    for depth in [100, 150, 5000] {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for (command, body, _, expected) in cases() {
+            let body = body.trim_end().strip_suffix('}').unwrap().to_owned() + &format!(r#","New":{deep}}}"#);
+            assert_eq!(respond(&webhook, &ask(command, &body)).await.body, expected, "{command} {depth}");
+        }
+    }
+    let questions = responder.questions();
+    assert_eq!(questions[questions.len() - 1].fields["Say"], "half an emoji \u{fffd}");
+    assert!(questions[questions.len() - 1].fields["New"].as_str().unwrap().starts_with("[[["));
+}
+
+/// An error that panics while it is dropped.
+#[derive(Debug)]
+struct Bomb;
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("bomb")
+    }
+}
+
+impl std::error::Error for Bomb {}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+struct Bombs(Duration);
+
+#[async_trait]
+impl Responder for Bombs {
+    async fn answer_message(&self, _: &Event, _: &Message) -> Decision<AiProvider> {
+        std::thread::sleep(self.0);
+        Err(Bomb.into())
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_panics_while_it_is_dropped_is_an_error() {
+    for (takes, fails) in [(0, true), (60, true), (60, false), (0, false)] {
+        let webhook = Webhook::new(verifier(), Recorder::default())
+            .deadline(Duration::from_millis(30))
+            .responder(Bombs(Duration::from_millis(takes)));
+        if fails {
+            webhook.handler().set_behaviour(Behaviour::PanicLater);
+        }
+        let answer = respond(&webhook, &message()).await;
+        assert!(answer.body == OK || fails && answer.code == 20001, "{answer:?}");
+        assert!(webhook.drained(LONG).await);
+    }
+}
+
+#[tokio::test]
+async fn a_shared_responder_decides_every_command() {
+    let shared: Arc<dyn Responder> = Arc::new(responder());
+    let boxed: Box<dyn Responder> = Box::new(Arc::clone(&shared));
+    let webhook = Webhook::new(verifier(), Recorder::default()).responder(boxed);
+    for (command, body, _, expected) in cases() {
+        assert_eq!(respond(&webhook, &ask(command, &body)).await.body, expected, "{command}");
+    }
+    assert!(respond(&webhook, &message()).await.body.contains("AIProvider"));
 }
 
 /// A decision that panics while it is dropped, or blocks its thread past the deadline.
