@@ -11,7 +11,8 @@ use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     dispatch::Slot,
-    parse::DecisionRequest,
+    parse::{self, DecisionRequest},
+    query::Query,
     refusal::Refusal,
     response::{Accepted, Acknowledged},
     runtime::HandlerRuntime,
@@ -69,14 +70,14 @@ pub(super) async fn decide(
 
 /// The answer to a request that is too much, if its query asks for a decision and there is a responder.
 pub(super) fn overloaded(
-    command: Option<&str>,
+    query: Query<'_>,
     trust: Trust,
     settings: &Settings,
     delivery: &Delivery<'_>,
 ) -> Option<Accepted> {
-    let command = command.filter(|_| settings.responder.is_some() && trust.allows_decisions())?;
-    let is_event = crate::event::COMMAND.eq_ignore_ascii_case(command);
-    (!is_event).then(|| Decided::Overloaded.conclude(Method::of_command(command), None, settings, delivery))
+    let command = query.command.filter(|_| settings.responder.is_some() && trust.allows_decisions())?;
+    let is_event = parse::is_ours(&command);
+    (!is_event).then(|| Decided::Overloaded.conclude(Method::of_command(&command), None, settings, delivery))
 }
 
 /// Starts the decision about who answers `event`, if it is a user's message to the bot and there is a responder.

@@ -36,26 +36,27 @@ pub(super) async fn dispatch<H: Deliver>(
     let handling = delivery.handling();
     let mut run = Box::pin(Run::new(Arc::clone(&event), slot, runtime.clone(), handling).run());
     let first = poll_fn(|cx| {
-        // The handler's timers and sockets have to belong to the runtime on which it will go on.
+        // The handler's timers and sockets have to belong to the runtime on which it will continue.
         let _entered = runtime.as_ref().map(Handle::enter);
-        Poll::Ready(run.as_mut().poll(cx))
+        Poll::Ready(match run.as_mut().poll(cx) {
+            Poll::Ready(run) => Some(run.into_result()),
+            Poll::Pending => None,
+        })
     });
     // Nothing is awaited between the first poll and `spawn`: a caller that disconnects there would cancel the handler.
-    match first.await {
-        Poll::Ready(run) => run.into_result(),
-        Poll::Pending => {
-            let Some(runtime) = &runtime else {
-                isolated(|| drop(run));
-                return Err(Refusal::NoRuntime);
-            };
-            let task = runtime.spawn(delivery.carry(run));
-            let left = settings.deadline.saturating_sub(arrived.elapsed());
-            match timer::within(left, task).await? {
-                Some(Ok(run)) => run.into_result(),
-                Some(Err(_)) => Err(Refusal::Interrupted),
-                None => at_deadline(&shared.handler, settings, &event),
-            }
-        }
+    if let Some(result) = first.await {
+        return result;
+    }
+    let Some(runtime) = &runtime else {
+        isolated(|| drop(run));
+        return Err(Refusal::NoRuntime);
+    };
+    let task = runtime.spawn(delivery.carry(run));
+    let left = settings.deadline.saturating_sub(arrived.elapsed());
+    match timer::within(left, task).await? {
+        Some(Ok(run)) => run.into_result(),
+        Some(Err(_)) => Err(Refusal::Interrupted),
+        None => at_deadline(&shared.handler, settings, &event),
     }
 }
 

@@ -73,7 +73,7 @@ fn is_blank(body: &str, is_signed: bool) -> bool {
 }
 
 /// Whether its events are for the handler.
-fn is_ours(command: &str) -> bool {
+pub(super) fn is_ours(command: &str) -> bool {
     Command::named(command).is_some()
 }
 

@@ -464,3 +464,11 @@ async fn a_handler_that_never_ends_keeps_its_place_and_nothing_else() {
     assert!(send(&webhook, post(&signed(), event_json("SessionEnd").to_string())).await.is_ok());
     assert_eq!(webhook.in_flight(), 1);
 }
+
+/// Doors box the future: up to 1,032 bytes glibc's allocator has a quick path.
+#[tokio::test]
+async fn the_future_of_a_delivery_is_small() {
+    let webhook = subject();
+    let size = size_of_val(&webhook.handle(crate::support::post("", String::new())));
+    assert!(size <= 1032, "{size}");
+}
