@@ -50,6 +50,8 @@ mod readme;
 
 mod translation;
 
+mod translation_guide;
+
 mod pages;
 
 #[cfg(feature = "tracing")]
