@@ -1,4 +1,4 @@
-//! The Chinese guide has the same code, tables and ErrorCodes as the English one, and its links lead somewhere.
+//! The Chinese guide has the same code, tables and ErrorCodes as the English one, and its links work.
 
 use std::{
     collections::BTreeSet,
@@ -37,9 +37,9 @@ fn without_comment<'a>(language: &str, line: &'a str) -> &'a str {
         Some("sql") => "--",
         _ => return line.trim_end(),
     };
-    // A marker inside of a word is none: `postgres://`.
-    let starts = line.match_indices(marker).map(|(at, _)| &line[..at]);
-    starts.into_iter().find(|before| before.is_empty() || before.ends_with(' ')).unwrap_or(line).trim_end()
+    // A marker inside a word does not start a comment: `postgres://`.
+    let mut before_markers = line.match_indices(marker).map(|(at, _)| &line[..at]);
+    before_markers.find(|code| code.is_empty() || code.ends_with(' ')).unwrap_or(line).trim_end()
 }
 
 /// The lines of the code blocks, without comments and empty lines; each block begins with its language.
@@ -76,9 +76,9 @@ fn prose(page: &str) -> Vec<&str> {
 fn rows(page: &str) -> Vec<Vec<&str>> {
     let first_cells = prose(page).into_iter().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
     first_cells
-        .map(|cell| match cell.starts_with(|first: char| first.is_ascii_digit()) {
-            true => vec![cell],
-            false => cell.split('`').skip(1).step_by(2).collect(),
+        .map(|cell| match cell.chars().next() {
+            Some('0'..='9') => vec![cell],
+            _ => cell.split('`').skip(1).step_by(2).collect(),
         })
         .collect()
 }
