@@ -257,6 +257,8 @@ fn the_metrics_of_the_guide_are_counted() {
             webhook.handle(message("b").request()).await;
             webhook.handle(message("c").unsigned().request()).await;
             webhook.handle(Delivery::of("").without_command().request()).await;
+            let deciding = webhook.clone().responder(testing::TestResponder::default());
+            deciding.handle(testing::assign_human().delivery().request()).await;
             webhook.handler().set_behaviour(Behaviour::Fail);
             webhook.handle(event("SessionEnd").delivery().request()).await;
             webhook.handler().set_behaviour(Behaviour::Unavailable);
@@ -273,6 +275,8 @@ fn the_metrics_of_the_guide_are_counted() {
         r#"desk_webhook_deliveries_total{outcome="handled"} 2"#,
         r#"desk_webhook_deliveries_total{outcome="refused"} 1"#,
         r#"desk_webhook_deliveries_total{outcome="ignored"} 1"#,
+        r#"desk_webhook_deliveries_total{outcome="decided"} 1"#,
+        r#"desk_webhook_decisions_total{method="assign_agent",outcome="none"} 1"#,
         r#"desk_webhook_deliveries_total{outcome="failed"} 1"#,
         r#"desk_webhook_deliveries_total{outcome="unavailable"} 1"#,
         r#"desk_webhook_deliveries_total{outcome="unfinished"} 1"#,
