@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::{
-    event::{DedupKey, Event, EventKind, Sender, Stage, digest},
+    event::{DedupKey, Event, EventKind, Sender, Stage},
     session::{SessionLog, is_control, is_of_session},
 };
 
@@ -156,6 +156,7 @@ impl KeptSession {
 }
 
 /// Identifies a session of an app, whatever its name consists of.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(in crate::inbox) fn session_key(sdk_app_id: u64, session: &str) -> [u8; 16] {
-    digest([&sdk_app_id.to_be_bytes()[..], session.as_bytes()])
+    crate::event::digest([&sdk_app_id.to_be_bytes()[..], session.as_bytes()])
 }
