@@ -9,7 +9,7 @@ use super::{
 };
 
 /// What happened in one session, as far as its events say. `None`: they do not say. [`SessionLog::session`] computes it; the
-/// [module](self)'s page has the definitions.
+/// [module](crate::session)'s page has the definitions.
 ///
 /// As JSON it has these names, and `null` for what is absent:
 ///
