@@ -43,6 +43,22 @@ async fn a_delivery_is_a_span_without_secrets() {
     assert_eq!(log.lines().len(), 1, "there are no other lines: {:#?}", log.lines());
 }
 
+/// An agent is named by an e-mail address.
+#[tokio::test]
+async fn an_agents_status_is_logged_without_the_agent() {
+    let (log, _guard) = listen();
+    let recorder = Recorder::default();
+    recorder.set_behaviour(Behaviour::Fail);
+    let webhook = Webhook::new(testing::verifier(), recorder);
+    let delivery = testing::agent_status("rest").delivery();
+    assert_eq!(webhook.handle(delivery.request()).await.status(), 200);
+    let failure = log.line(&["ERROR", "set to fail"]);
+    assert!(failure.contains(r#"event="Member.StatusChange""#), "{failure}");
+    for line in log.lines() {
+        assert!(!line.contains("qq.com") && !line.contains("session_id"), "{line}");
+    }
+}
+
 fn assert_no_secret(log: &Log, delivery: &Delivery) {
     let query = delivery.query();
     let sign = query.split('&').find_map(|pair| pair.strip_prefix("Sign=")).unwrap_or(TOKEN);
