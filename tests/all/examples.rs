@@ -358,3 +358,92 @@ async fn an_invalid_setting_of_the_inbox_is_an_error_that_names_it() {
         assert!(output.status.code() == Some(1) && stderr.contains(variable), "{variable}={value}: {stderr}");
     }
 }
+
+/// By the rules of `examples/decisions.rs`.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn the_decisions_example_decides_by_its_rules() {
+    use tencent_desk_webhook::testing::{Delivery, TOKEN};
+
+    let mut command = example("decisions");
+    command.env("DESK_TOKEN", TOKEN);
+    let mut server = Server::start(command).await;
+    let mut client = server.client().await;
+    let failed = r#"{"ActionStatus":"FAIL","ErrorInfo":"the call failed: its reason is in the receiver's log","ErrorCode":20001}"#;
+    let ok = |fields: &str| format!("{},{fields}}}", OK.strip_suffix('}').unwrap());
+    for (command, body, method, expected) in [
+        (
+            "ChatBot.OnAssignHuman",
+            r#"{"ClientUserId":"u-1"}"#.to_owned(),
+            "assign_agent",
+            ok(r#""AgentGroupId":6521,"AgentIdList":["svc1@example.com","svc2@example.com"]"#),
+        ),
+        (
+            "chatbot.onassignagent",
+            r#"{"ClientUserId":"walk-in-7"}"#.to_owned(),
+            "assign_agent",
+            OK.to_owned(),
+        ),
+        ("ChatBot.OnAssignHuman", r#"{"ClientUserId":"panic-1"}"#.to_owned(), "assign_agent", OK.to_owned()),
+        (
+            "Chatbot.InterfaceInvocation",
+            r#"{"Body":{"aKey":"xy","b":"c","Key":7}}"#.to_owned(),
+            "invoke",
+            ok(r#""Body":{"Key":"7","aKey":"XY"}"#),
+        ),
+        (
+            "Chatbot.InterfaceInvocation",
+            r#"{"Body":{"aKey":"x","fail":""}}"#.to_owned(),
+            "invoke",
+            r#"{"ActionStatus":"FAIL","ErrorInfo":"the variable `fail` is set","ErrorCode":7}"#.to_owned(),
+        ),
+        (
+            "Chatbot.InterfaceInvocation",
+            r#"{"Body":{"SystemClientUserID":"panic-2"}}"#.to_owned(),
+            "invoke",
+            failed.to_owned(),
+        ),
+        (
+            "Desk.CallbackBeforeIMContactUser",
+            r#"{"ClientUserId":"dnd-1"}"#.to_owned(),
+            "contact_user",
+            r#"{"ActionStatus":"FAIL","ErrorInfo":"do not disturb","ErrorCode":120001}"#.to_owned(),
+        ),
+        (
+            "Desk.CallbackBeforeIMContactUser",
+            r#"{"ClientUserId":"u-1"}"#.to_owned(),
+            "contact_user",
+            OK.to_owned(),
+        ),
+        ("Test.Echo", r#"{"Say":["a",1]}"#.to_owned(), "other", ok(r#""Echo":["a",1]"#)),
+        ("Another.Command", r#"{"Say":1}"#.to_owned(), "other", OK.to_owned()),
+        (
+            "Desk.SessionEventNotify",
+            event("ChatBot.UserSendMsg").text("#human please").to_string(),
+            "answer_message",
+            ok(r#""AIProvider":0"#),
+        ),
+        (
+            "Desk.SessionEventNotify",
+            event("ChatBot.UserSendMsg").text("hello").to_string(),
+            "answer_message",
+            ok(r#""AIProvider":1"#),
+        ),
+    ] {
+        let delivery = Delivery::of(body.clone()).command(command).now();
+        let uri = delivery.uri();
+        client.write(post(uri.query().unwrap(), &body)).await;
+        assert_eq!(client.read(true).await.body, expected, "{command} {body}");
+        let mut lines = vec![server.event().await];
+        if method == "answer_message" {
+            lines.push(server.event().await);
+            assert!(lines.iter().any(|line| line["Method"] == "on_message"), "{command} {body}");
+        }
+        let line = lines.iter().find(|line| line["Method"] == method).expect("each decision is printed");
+        for (name, value) in serde_json::from_str::<Value>(&body).unwrap().as_object().unwrap() {
+            assert!(method == "answer_message" || line[name] == *value, "{name} in {line}");
+        }
+    }
+    server.terminate("-TERM");
+    assert!(server.end().await.0.success());
+}
