@@ -221,7 +221,8 @@ async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event(place: Place) 
     let inbox = open(&address).await;
     let letters = inbox.dead_letters(0, 1000).await.unwrap();
     let dead: Vec<_> = letters.iter().map(|letter| &letter.event.as_ref().unwrap().session_id).collect();
-    assert!(dead.iter().all(|session| poison.contains(session)), "{}: {dead:?}", place.name());
+    // Some may have been stored, and have aborted the process before it answered.
+    assert!(dead.iter().all(|session| session.starts_with("poison")), "{}: {dead:?}", place.name());
     let lost: Vec<_> = poison
         .iter()
         .filter(|session| !dead.contains(session) && !deliveries.contains_key(*session))
@@ -230,7 +231,7 @@ async fn kills_and_aborts_lose_nothing_and_bury_no_innocent_event(place: Place) 
     let events: usize = acknowledged.values().sum();
     eprintln!(
         "{}: {} s, {aborts} aborts, {kills} SIGKILL, {stops} SIGTERM, {freezes} freezes; {events} events acknowledged and \
-         delivered in order; of {} that abort, {} are dead letters; no other is",
+         delivered in order; of {} acknowledged that abort none is lost; {} dead letters, all of which abort",
         place.name(),
         begun.elapsed().as_secs(),
         poison.len(),
