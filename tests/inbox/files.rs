@@ -73,7 +73,8 @@ async fn a_file_of_the_first_release_opens() {
     assert_eq!((stats.retrying, stats.waiting, stats.dead), (1, 1, 1));
     let letter = inbox.dead_letters(0, 10).await.unwrap().remove(0);
     assert_eq!(letter.event, Some(message("dead", 1)));
-    assert_eq!((letter.attempts, &*letter.error), (1, "set to fail permanently"));
+    // The recorder of that release has set this text.
+    assert_eq!((letter.attempts, &*letter.error), (1, "told to fail permanently"));
     accept(&inbox, &message("done", 1)).await;
     assert_eq!(inbox.stats().await.unwrap().waiting, 1, "a repeat of what was done");
     assert!(inbox.requeue(letter.id).await.unwrap());

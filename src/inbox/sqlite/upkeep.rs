@@ -15,6 +15,9 @@ use super::{file::Disk, log::Log, thread::Work};
 /// After this long without work the thread is idle. Steps are at least this far apart, too: each takes some milliseconds.
 const IDLE: Duration = Duration::from_millis(50);
 
+/// After this long without a change. A busy machine can make the thread wait for shorter times in the middle of its work.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// Between two passes of an idle thread, because each costs several syncs.
 const SELDOM: Duration = Duration::from_secs(1);
 
@@ -31,8 +34,9 @@ const STEP: i64 = 256;
 const FAREWELL: Duration = Duration::from_millis(300);
 
 pub(super) struct Upkeep {
-    /// Whether something was changed since the last pass began.
+    /// Whether something was changed since the last pass began, and when it was last.
     changed: bool,
+    changed_at: Instant,
     next: Next,
     /// When the last step was made, and how long to wait then.
     last: Instant,
@@ -58,13 +62,13 @@ enum Next {
 impl Default for Upkeep {
     fn default() -> Self {
         let now = Instant::now();
-        Self { changed: true, next: Next::Begin, last: now, wait: SELDOM, passed: now }
+        Self { changed: true, changed_at: now, next: Next::Begin, last: now, wait: SELDOM, passed: now }
     }
 }
 
 impl Upkeep {
     pub(super) fn changed(&mut self) {
-        self.changed = true;
+        (self.changed, self.changed_at) = (true, Instant::now());
     }
 
     fn is_done(&self) -> bool {
@@ -86,7 +90,8 @@ impl Work for Disk {
     }
 
     fn tidy(&mut self) {
-        if self.upkeep.last.elapsed() >= self.upkeep.wait {
+        let is_quiet = self.upkeep.changed_at.elapsed() >= QUIET;
+        if is_quiet && self.upkeep.last.elapsed() >= self.upkeep.wait {
             self.step(Instant::now());
         }
     }
