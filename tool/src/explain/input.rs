@@ -91,7 +91,7 @@ fn is_target(word: &str) -> bool {
     ["http://", "https://", "/"].iter().any(|start| starts_with(word, start))
 }
 
-/// Path and query of a URL; what stands behind # is sent to no server.
+/// Path and query of a URL; what comes behind # is sent to no server.
 fn target(url: &str) -> String {
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     let rest = match url.split_once("://") {

@@ -88,17 +88,17 @@ fn encoded_wrongly(query: &str, claims: &Claims) -> Vec<String> {
     for (name, value) in &claims.0 {
         if let Some(found) = NAMES.iter().find(|known| holds(name, '?', known) || holds(value, '?', known)) {
             faults.push(format!(
-                "{found} stands behind a second question mark: a URL that has a query goes on with &"
+                "{found} comes behind a second question mark: a URL that has a query goes on with &"
             ));
         }
         if let Some(found) = NAMES.iter().find(|known| holds(value, ';', known)) {
-            faults.push(format!("{found} stands behind a semicolon, which does not separate parameters"));
+            faults.push(format!("{found} comes behind a semicolon, which does not separate parameters"));
         }
     }
     faults
 }
 
-/// Whether `name=` or the name alone stands behind `separator` in it.
+/// Whether `name=` or the name alone comes behind `separator` in it.
 fn holds(text: &str, separator: char, name: &str) -> bool {
     text.split(separator).skip(1).any(|rest| {
         let found = rest.split(['=', '&', ';']).next().unwrap_or_default();

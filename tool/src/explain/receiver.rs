@@ -79,7 +79,7 @@ impl Receiver {
     }
 }
 
-/// Signs what is only judged by its body, and stands for a token that can sign nothing.
+/// Signs what is only judged by its body, and takes the place of tokens that can sign nothing.
 const STAND_IN: &str = "a token that no sender has: 5f0c9c7f1d0a4b7e";
 
 /// What was answered.
