@@ -154,6 +154,10 @@ impl Server {
         signal_to(self.id(), signal);
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end, and returns what was left of its lines.
     pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
         let status = ends(&mut self.child);
