@@ -27,7 +27,7 @@ use crate::event::{Command, Event, EventKind, EventName, OtherFields, agent_stat
 /// Makes one table the only place that knows the names of fields: how they are read, and how they are written.
 ///
 /// A field of `any event` has the place in [`Event`] that the row names. One of `some categories` is in [`OtherFields`] until the
-/// event's category [takes](EventKind::new) it, and is found again by the method of `Event` that the row names.
+/// event's category [takes](EventKind::of_session) it, and is found again by the method of `Event` that the row names.
 macro_rules! fields {
     (
         any event { $($name:literal => $field:ident: $reader:ident,)* }
