@@ -30,7 +30,7 @@ use tencent_desk_webhook::{
 use tokio::{net::TcpListener, time::sleep};
 
 use crate::{
-    common::{DRAIN, GRACE, Settings, cannot_listen, stop_signal, variable},
+    common::{DRAIN, GRACE, Settings, cannot_listen, number, stop_signal, variable},
     prometheus::Prometheus,
 };
 
@@ -53,7 +53,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let handler = page.clone().around(settings.handler);
     #[cfg(not(feature = "page"))]
     let handler = settings.handler;
-    let workers = inbox.deliver_to(Arc::clone(&board).around(handler)).start();
+    let crashes = u32::try_from(number("DESK_CRASHES", 3)?).unwrap_or(u32::MAX);
+    let workers = inbox.deliver_to(Arc::clone(&board).around(handler)).crashes(crashes).start();
     let webhook = Webhook::new(settings.verifier, inbox.clone());
 
     let (stop, last_call, admin_stop) = (stop_signal()?, stop_signal()?, stop_signal()?);

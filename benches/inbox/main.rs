@@ -4,6 +4,7 @@
 //!   machine's, and its mood's.
 //! * `… -- grown`: the same acceptance with an empty store and with one of 500,000 events.
 //! * `… -- busy`: how long an acknowledgement takes beside 1,000 handlers that sleep, and beside ones that do nothing.
+//! * `… -- sessions`: the rate of delivery while sessions are kept, beside the rate without that.
 //! * `… -- soak`: a million events of one millisecond go in and out, with a duplicate horizon of 30 s.
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -28,6 +29,9 @@ mod soak;
 
 mod work;
 
+#[cfg(feature = "testing")]
+mod sessions;
+
 use self::{place::Folder, server::Server};
 
 fn main() {
@@ -42,6 +46,8 @@ fn main() {
         Some("grown") => grown::measure(&folder, server.as_ref()),
         Some("busy") => busy::measure(&folder, server.as_ref()),
         Some("soak") => soak::measure(&folder, server.as_ref()),
+        #[cfg(feature = "testing")]
+        Some("sessions") => sessions::measure(&folder, server.as_ref()),
         _ => rates::measure(&folder, server.as_ref()),
     }
 }

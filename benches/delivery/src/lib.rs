@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tencent_desk_webhook::{EventHandler, Verifier, Webhook};
 
+pub mod sessions;
+
 pub mod shapes;
 
 /// The documented sample in one line, with its fields in the documented order.
