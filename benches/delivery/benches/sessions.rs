@@ -35,7 +35,7 @@ fn fold(events: &[Event]) -> SessionLog {
     log
 }
 
-/// What a log is beside: the key that tells one event from another.
+/// The reference for a log: computing the key that distinguishes an event from others.
 #[library_benchmark]
 #[bench::of_100_events(in_order())]
 fn dedup_keys(events: Vec<Event>) -> Vec<Event> {
