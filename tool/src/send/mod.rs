@@ -35,13 +35,13 @@ pub(crate) struct SendArgs {
     /// Callback URL
     #[arg(long, value_name = "URL")]
     to: Target,
+    /// Print the curl command for it and send nothing
+    #[arg(long)]
+    curl: bool,
     #[command(flatten)]
     content: Content,
     #[command(flatten)]
     faults: Faults,
-    /// Print the curl command for it and send nothing
-    #[arg(long)]
-    curl: bool,
 }
 
 pub(crate) async fn run(common: &Common, args: SendArgs, output: &Output) -> Result<ExitCode, Failure> {
