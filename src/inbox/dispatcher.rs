@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{
     Inbox,
     backoff::Backoff,
+    dispatching::Settings,
     isolation::Isolation,
     lane::{LaneWorker, Phase},
     retry::Policy,
@@ -24,14 +25,6 @@ pub struct Dispatcher<H> {
     inbox: Inbox,
     handler: H,
     settings: Settings,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    policy: Policy,
-    pub(super) sessions: usize,
-    pub(super) lease: Duration,
-    pub(super) grace: Duration,
 }
 
 impl<H: Deliver> Dispatcher<H> {

@@ -2,18 +2,32 @@
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
 
 use super::{
     InboxError, RECONNECT,
-    dispatcher::Settings,
     lane::{LaneWorker, Phase},
     lease::Leases,
     outage::Outage,
+    retry::Policy,
     store::Lane,
-    workers::Lanes,
 };
 use crate::handler::Deliver;
+
+/// What the [`Dispatcher`](super::Dispatcher) was set to.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) policy: Policy,
+    pub(super) sessions: usize,
+    pub(super) lease: Duration,
+    pub(super) grace: Duration,
+}
+
+/// A task for each lane. It returns when a retry is due.
+pub(super) type Lanes = JoinSet<Option<Instant>>;
 
 /// How often the store is asked at least: for what other processes have left.
 const POLL: Duration = Duration::from_secs(1);

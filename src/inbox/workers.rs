@@ -8,15 +8,14 @@ use std::{
 
 use tokio::{
     sync::watch,
-    task::{JoinHandle, JoinSet},
+    task::JoinHandle,
     time::{Instant, sleep, timeout_at},
 };
 
 use super::{
     Inbox,
     backoff::YEAR,
-    dispatcher::Settings,
-    dispatching::dispatch,
+    dispatching::{Lanes, Settings, dispatch},
     lane::{LaneWorker, Phase},
     lease::Leases,
     store::Store,
@@ -76,9 +75,6 @@ const FAREWELL: [Duration; 3] =
 
 /// How long the store may take to count when handlers have ended before the grace has.
 const COUNTING: Duration = Duration::from_secs(1);
-
-/// What each lane's task returns: when a retry is due.
-pub(super) type Lanes = JoinSet<Option<Instant>>;
 
 pub(super) fn start<H: Deliver>(inbox: &Inbox, worker: Arc<LaneWorker<H>>, settings: Settings) -> Workers {
     let (store, phase) = (Arc::clone(&worker.store), worker.phase.clone());

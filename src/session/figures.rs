@@ -1,12 +1,15 @@
 //! The figures of a session.
 
+use std::collections::{BTreeMap, btree_map};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    entry::{Entry, Kind},
+    entry::{Entry, Kind, is_of_session},
     log::SessionLog,
     record::Version,
 };
+use crate::event::Event;
 
 /// What happened in one session, as far as its events say. `None`: they do not say. [`SessionLog::session`] computes it; the
 /// [module](crate::session)'s page has the definitions.
@@ -136,6 +139,14 @@ impl End {
     }
 }
 
+impl SessionLog {
+    /// The figures, from the events that are there.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::from(self)
+    }
+}
+
 impl From<&SessionLog> for Session {
     fn from(log: &SessionLog) -> Self {
         let moments = Moments::of(&log.events);
@@ -250,4 +261,31 @@ impl Moments {
         let (reached, closed) = (self.reached?, self.closed?);
         (closed > reached).then(|| closed.saturating_sub(reached))
     }
+}
+
+/// The sessions of a set of events of any sessions, in the order in which they were opened. Events of other callbacks than
+/// `Desk.SessionEventNotify` are left out.
+///
+/// ```
+/// # let events: Vec<tencent_desk_webhook::Event> = Vec::new();
+/// for session in tencent_desk_webhook::session::sessions(&events) {
+///     println!("{}: {:?} ms in the queue", session.session_id, session.queue_ms);
+/// }
+/// ```
+#[must_use]
+pub fn sessions<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Session> {
+    let mut logs: BTreeMap<(u64, &str), SessionLog> = BTreeMap::new();
+    for event in events.into_iter().filter(|event| is_of_session(event)) {
+        match logs.entry((event.sdk_app_id, &event.session_id)) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(SessionLog::of(event));
+            }
+            btree_map::Entry::Occupied(mut log) => {
+                log.get_mut().add(event);
+            }
+        }
+    }
+    let mut sessions: Vec<Session> = logs.values().map(SessionLog::session).collect();
+    sessions.sort_by_key(|session| session.opened_at);
+    sessions
 }

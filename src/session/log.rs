@@ -1,11 +1,6 @@
 //! What is kept of a session's events.
 
-use std::collections::{BTreeMap, btree_map};
-
-use super::{
-    entry::{Entry, Kind, is_of_session},
-    figures::Session,
-};
+use super::entry::{Entry, Kind, is_of_session};
 use crate::event::{Event, EventKind};
 
 /// The events of one session, as far as the figures need them: sorted, each once, 16 bytes each.
@@ -129,12 +124,6 @@ impl SessionLog {
             self.events.dedup();
         }
         self.events.len() > before
-    }
-
-    /// The figures, from the events that are there.
-    #[must_use]
-    pub fn session(&self) -> Session {
-        Session::from(self)
     }
 
     /// `SdkAppid`: the app.
@@ -278,31 +267,4 @@ fn raise<T: Ord>(greatest: &mut Option<T>, new: Option<T>) -> bool {
         *greatest = new;
     }
     is_greater
-}
-
-/// The sessions of a set of events of any sessions, in the order in which they were opened. Events of other callbacks than
-/// `Desk.SessionEventNotify` are left out.
-///
-/// ```
-/// # let events: Vec<tencent_desk_webhook::Event> = Vec::new();
-/// for session in tencent_desk_webhook::session::sessions(&events) {
-///     println!("{}: {:?} ms in the queue", session.session_id, session.queue_ms);
-/// }
-/// ```
-#[must_use]
-pub fn sessions<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Session> {
-    let mut logs: BTreeMap<(u64, &str), SessionLog> = BTreeMap::new();
-    for event in events.into_iter().filter(|event| is_of_session(event)) {
-        match logs.entry((event.sdk_app_id, &event.session_id)) {
-            btree_map::Entry::Vacant(place) => {
-                place.insert(SessionLog::of(event));
-            }
-            btree_map::Entry::Occupied(mut log) => {
-                log.get_mut().add(event);
-            }
-        }
-    }
-    let mut sessions: Vec<Session> = logs.values().map(SessionLog::session).collect();
-    sessions.sort_by_key(|session| session.opened_at);
-    sessions
 }

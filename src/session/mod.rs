@@ -72,6 +72,6 @@ mod board;
 pub(crate) use self::entry::{is_control, is_of_session};
 pub use self::{
     board::{AgentLoad, Alarm, Board, LastHour, Quantiles, Served, View, Waiting},
-    figures::{End, Messages, Session},
-    log::{SessionLog, sessions},
+    figures::{End, Messages, Session, sessions},
+    log::SessionLog,
 };
