@@ -89,14 +89,22 @@ impl Tab {
         }
     }
 
+    /// With the mouse, as soon as it is there: the page may be drawing it just now.
     pub(crate) async fn click(&self, selector: &str) {
-        self.page.find_element(selector).await.unwrap().click().await.unwrap();
+        let began = Instant::now();
+        loop {
+            let clicked = async { self.page.find_element(selector).await?.click().await.map(|_| ()) };
+            match clicked.await {
+                Ok(()) => return,
+                Err(error) => assert!(began.elapsed() < PATIENCE, "{selector}: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
-        let element = self.page.find_element(selector).await.unwrap();
-        element.click().await.unwrap();
-        element.type_str(text).await.unwrap();
+        self.click(selector).await;
+        self.page.find_element(selector).await.unwrap().type_str(text).await.unwrap();
     }
 
     pub(crate) async fn scheme(&self, name: &str) {
