@@ -39,10 +39,10 @@ CREATE INDEX desk_session_changed ON desk_session (changed_at);
 
 -- The messages of these sessions.
 CREATE TABLE desk_message (
-    -- The event's dedup key, which begins with its time.
-    event BLOB PRIMARY KEY,
     -- The key of its session.
     session BLOB NOT NULL,
+    -- The event's dedup key, which begins with its time.
+    event BLOB NOT NULL,
     sdk_app_id INTEGER NOT NULL,
     session_id TEXT NOT NULL,
     client_user_id TEXT,
@@ -55,7 +55,7 @@ CREATE TABLE desk_message (
     message_key TEXT,
     -- Whether it is one of Desk's control messages, which sessions do not count.
     is_control INTEGER NOT NULL,
-    text TEXT
+    text TEXT,
+    PRIMARY KEY (session, event)
 ) WITHOUT ROWID;
-CREATE INDEX desk_message_session ON desk_message (session);
 CREATE INDEX desk_message_user ON desk_message (client_user_id);
