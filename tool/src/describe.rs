@@ -17,7 +17,7 @@ pub(crate) fn line(event: &Event, output: &Output) -> String {
     let time = jiff::Timestamp::try_from(event.time)
         .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string())
         .unwrap_or_default();
-    let session = printable(&shortened(&event.session_id, 40));
+    let session = printable(&shortened(event.session().unwrap_or("-"), 40));
     let what = printable(&shortened(&what_happened(event), TEXT_LIMIT));
     format!("{} {} {what}", output.paint(Colour::Grey, &time), output.paint(Colour::Cyan, &session))
 }
@@ -39,6 +39,16 @@ fn what_happened(event: &Event) -> String {
             EndReason::LeftQueue => "ended: the user left the queue".to_owned(),
             _ => "session ends".to_owned(),
         },
+        EventKind::AgentStatus(status) => {
+            let state = status.state.as_ref().map_or("(not named)", |state| state.as_str());
+            let reason =
+                status.rest_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!("agent {} is {state}{reason}", or_unknown(&status.agent_id))
+        }
+        EventKind::TaskFlow(flow) => {
+            let (task, node) = (or_unknown(&flow.task_name), or_unknown(&flow.node_name));
+            format!("task flow: {} of {task}, at {node}", event.name)
+        }
         EventKind::Unknown => format!("{}: an event that this version does not know", event.name),
         _ => event.name.to_string(),
     }
