@@ -180,7 +180,7 @@ impl Line {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a restart on a full disk fails at times since SQLite vacuums in steps: issue 13"]
+#[ignore = "a restart on a full disk fails at times, and the cause is not found yet: issue 13"]
 async fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
     let Some(disk) = SmallDisk::mount() else { return };
     let folder = Folder::new();

@@ -35,7 +35,7 @@ fn fold(events: &[Event]) -> SessionLog {
     log
 }
 
-// The key, which tells one event from another, is part of what `add` costs.
+// `add` also computes the key that identifies an event.
 #[library_benchmark]
 #[bench::of_100_events(in_order())]
 fn dedup_keys(events: Vec<Event>) -> Vec<Event> {
